@@ -5,14 +5,15 @@ use model::{ClassSet, LinkId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::network::Graph;
-use crate::{BoundingBox, Defaults, Link, LinkIndex, Network, Node, NodeIndex, Point, RoadClass};
+use crate::rows::Rows;
+use crate::{Defaults, Link, LinkIndex, Network, Node, NodeIndex, Point, RoadClass};
 
 /// Collects nodes, links and forbidden turns; [`NetworkBuilder::build`] makes them immutable.
 #[derive(Default)]
 pub struct NetworkBuilder {
     nodes: Vec<Node>,
     links: Vec<Link>,
-    geometry: Vec<Vec<Point>>,
+    geometry: Rows<Point>,
     by_id: FxHashMap<LinkId, LinkIndex>,
     forbidden: FxHashSet<(LinkIndex, LinkIndex)>,
     only: FxHashMap<LinkIndex, Vec<LinkIndex>>,
@@ -27,7 +28,7 @@ pub struct NewLink {
     pub from: NodeIndex,
     /// Where it ends.
     pub to: NodeIndex,
-    /// Vertices from start to end, at least two.
+    /// Vertices from start to end, at least two; kept to 10⁻⁷ degrees.
     pub geometry: Vec<Point>,
     /// Length where the map knows better than the geometry; else computed on the ellipsoid.
     pub length_m: Option<f32>,
@@ -66,6 +67,9 @@ pub enum BuildError {
     /// A link needs a start and an end that differ or a path between.
     #[error("link {0} has fewer than two vertices")]
     NoGeometry(LinkId),
+    /// A vertex is no place.
+    #[error("link {0} has a vertex that is not within 180 degrees east or west and 90 north or south")]
+    OffTheGlobe(LinkId),
     /// A number is not finite or out of its range.
     #[error("link {id}: {what} is {value}")]
     BadNumber {
@@ -84,20 +88,23 @@ pub enum BuildError {
 impl NetworkBuilder {
     /// Adds a node.
     pub fn add_node(&mut self, id: impl Into<CompactString>, point: Point, signal: bool) -> NodeIndex {
-        self.nodes.push(Node { id: id.into(), point, signal });
+        self.nodes.push(Node { id: id.into(), point: point.rounded(), signal });
         NodeIndex((self.nodes.len() - 1) as u32)
     }
 
     /// Adds a link between nodes that were added before.
     ///
     /// # Errors
-    /// When its name is taken, its geometry is no line, or a number is not physical; nothing is added then.
+    /// When its name is taken, its geometry is no line on the globe, or a number is not physical; nothing is added then.
     pub fn add_link(&mut self, new: NewLink) -> Result<LinkIndex, BuildError> {
         if self.by_id.contains_key(&new.id) {
             return Err(BuildError::DuplicateLink(new.id));
         }
         if new.geometry.len() < 2 {
             return Err(BuildError::NoGeometry(new.id));
+        }
+        if !new.geometry.iter().all(|vertex| vertex.is_on_globe()) {
+            return Err(BuildError::OffTheGlobe(new.id));
         }
         let length_m = new.length_m.unwrap_or_else(|| crate::point::length_m(&new.geometry) as f32);
         for (what, value) in [
@@ -112,7 +119,7 @@ impl NetworkBuilder {
         }
         let index = LinkIndex(u32::try_from(self.links.len()).map_err(|_| BuildError::TooMany)?);
         self.by_id.insert(new.id.clone(), index);
-        self.geometry.push(new.geometry);
+        self.geometry.push(new.geometry.into_iter().map(Point::rounded));
         self.links.push(Link {
             id: new.id,
             from: new.from,
@@ -162,15 +169,9 @@ impl NetworkBuilder {
                 if onward.is_empty() || named { legal } else { onward }
             })
             .collect();
-        let bounds = self
-            .geometry
-            .iter()
-            .map(|line| BoundingBox::around(line.iter().copied()).expect("add_link wants two vertices"))
-            .collect();
-        Network::assemble(
-            Graph { nodes: self.nodes, links: self.links, geometry: self.geometry, turns },
-            bounds,
-        )
+        let graph = Graph { nodes: self.nodes, links: self.links, geometry: self.geometry, turns };
+        let version = crate::file::version_of_graph(&graph);
+        Network::assemble(graph, version)
     }
 
     fn allows(&self, from: LinkIndex, into: LinkIndex) -> bool {
@@ -179,7 +180,7 @@ impl NetworkBuilder {
     }
 
     fn is_u_turn(&self, from: LinkIndex, into: LinkIndex) -> bool {
-        let (a, b) = (&self.geometry[from.index()], &self.geometry[into.index()]);
+        let (a, b) = (self.geometry.row(from.index()), self.geometry.row(into.index()));
         self.links[from.index()].from == self.links[into.index()].to && a.iter().eq(b.iter().rev())
     }
 }

@@ -11,12 +11,18 @@
 #![warn(missing_docs)]
 
 mod builder;
+mod file;
 mod link;
+mod locate;
 mod network;
 mod point;
+mod rows;
 mod sensor;
+#[cfg(test)]
+mod testing;
 
 pub use builder::{BuildError, NetworkBuilder, NewLink};
+pub use file::FileError;
 pub use link::{Defaults, Link, LinkIndex, Node, NodeIndex, RoadClass};
 pub use network::{Located, Network, NetworkVersion};
 pub use point::{BoundingBox, Point};

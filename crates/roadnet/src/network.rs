@@ -4,18 +4,19 @@ use std::fmt;
 
 use model::LinkId;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
+use crate::locate::{LinkTree, link_tree};
+use crate::rows::Rows;
 use crate::{BoundingBox, Link, LinkIndex, Node, NodeIndex, Point};
 
-/// What a network file holds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The roads, before anything is indexed.
+#[derive(Clone, Debug)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) links: Vec<Link>,
-    pub(crate) geometry: Vec<Vec<Point>>,
+    pub(crate) geometry: Rows<Point>,
     /// Per link, the links that may follow it.
-    pub(crate) turns: Vec<Vec<LinkIndex>>,
+    pub(crate) turns: Rows<LinkIndex>,
 }
 
 /// Content hash of a network.
@@ -33,7 +34,8 @@ impl fmt::Display for NetworkVersion {
 pub struct Network {
     graph: Graph,
     bounds: Vec<BoundingBox>,
-    upstream: Vec<Vec<LinkIndex>>,
+    tree: LinkTree,
+    upstream: Rows<LinkIndex>,
     by_id: FxHashMap<LinkId, LinkIndex>,
     version: NetworkVersion,
 }
@@ -50,7 +52,7 @@ pub struct Located {
 }
 
 impl Network {
-    pub(crate) fn assemble(graph: Graph, bounds: Vec<BoundingBox>) -> Self {
+    pub(crate) fn assemble(graph: Graph, version: NetworkVersion) -> Self {
         let mut upstream = vec![Vec::new(); graph.links.len()];
         for (i, turns) in graph.turns.iter().enumerate() {
             for into in turns {
@@ -59,10 +61,15 @@ impl Network {
         }
         let by_id =
             graph.links.iter().enumerate().map(|(i, link)| (link.id.clone(), LinkIndex(i as u32))).collect();
-        let bytes = postcard::to_stdvec(&graph).expect("plain values always encode");
-        let mut version = [0; 16];
-        version.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
-        Self { graph, bounds, upstream, by_id, version: NetworkVersion(version) }
+        let around = |line: &[Point]| BoundingBox::around(line.iter().copied());
+        let bounds: Vec<_> =
+            graph.geometry.iter().map(|line| around(line).expect("each link has two vertices")).collect();
+        let tree = link_tree(&bounds);
+        Self { bounds, tree, upstream: upstream.into_iter().collect(), by_id, version, graph }
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// Returns the content hash.
@@ -103,7 +110,7 @@ impl Network {
 
     /// Returns a link's vertices from start to end, at least two.
     pub fn geometry(&self, link: LinkIndex) -> &[Point] {
-        &self.graph.geometry[link.index()]
+        self.graph.geometry.row(link.index())
     }
 
     /// Returns the link of that name.
@@ -113,12 +120,12 @@ impl Network {
 
     /// Returns the links that may follow this one.
     pub fn downstream(&self, link: LinkIndex) -> &[LinkIndex] {
-        &self.graph.turns[link.index()]
+        self.graph.turns.row(link.index())
     }
 
     /// Returns the links that this one may follow.
     pub fn upstream(&self, link: LinkIndex) -> &[LinkIndex] {
-        &self.upstream[link.index()]
+        self.upstream.row(link.index())
     }
 
     /// Returns a box around all of it; `None` when it has no link.
@@ -131,9 +138,8 @@ impl Network {
         &self.bounds[link.index()]
     }
 
-    /// Returns the links whose box touches the given one, by index.
-    pub fn in_box(&self, area: &BoundingBox) -> Vec<LinkIndex> {
-        self.indices().filter(|link| self.bounds[link.index()].intersects(area)).collect()
+    pub(crate) fn tree(&self) -> &LinkTree {
+        &self.tree
     }
 
     /// Returns the log partition of a link: a function of where the link starts alone, so that neighbours share one
