@@ -9,7 +9,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "luong", version, about = "Traffic management backend: sensors in, the live state of a city's roads out")]
+#[command(
+    name = "luong",
+    version,
+    about = "Traffic management backend: sensors in, the live state of a city's roads out"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

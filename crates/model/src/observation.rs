@@ -37,7 +37,7 @@ impl Observation {
             sensor: &self.sensor,
             lane: self.lane,
             kind: self.reading.kind(),
-            seq_or_at: self.seq.map_or(Err(self.at), Ok),
+            seq_or_at: self.seq.ok_or(self.at),
         }
     }
 }
