@@ -1,2 +1,29 @@
-//! Stub.
-fn main() {}
+//! `cargo xtask`: sets up what the tests need, and runs all of them.
+//!
+//! It knows the tools (cargo, apt, Maven, npm) and nothing of traffic. Where a thing is put is `testbed`'s word, since
+//! the tests look there.
+#![expect(clippy::print_stdout, reason = "a build tool's results go to stdout")]
+
+mod run;
+mod setup;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Sets up and runs every check of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Makes available what the tests need: Mosquitto, Kafka, Python's gRPC, Chromium, promtool.
+    Setup,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Setup => setup::all(),
+    }
+}
