@@ -141,6 +141,16 @@ impl NetworkBuilder {
         Ok(index)
     }
 
+    /// Returns the link of that name.
+    pub fn find(&self, id: &str) -> Option<LinkIndex> {
+        self.by_id.get(&LinkId::from(id)).copied()
+    }
+
+    /// Yields the links that were added so far, in that order.
+    pub fn link_ids(&self) -> impl Iterator<Item = (LinkId, LinkIndex)> {
+        self.links.iter().enumerate().map(|(i, link)| (link.id.clone(), LinkIndex(i as u32)))
+    }
+
     /// Forbids the turn from one link into another.
     pub fn forbid_turn(&mut self, from: LinkIndex, into: LinkIndex) {
         self.forbidden.insert((from, into));
@@ -149,6 +159,12 @@ impl NetworkBuilder {
     /// Allows from `from` only the turns that are given so (several calls add up).
     pub fn only_turn(&mut self, from: LinkIndex, into: LinkIndex) {
         self.only.entry(from).or_default().push(into);
+    }
+
+    /// Allows from `from` only the turns that [`NetworkBuilder::only_turn`] names, none if it names none: for maps that
+    /// list each turn.
+    pub fn only_listed_turns(&mut self, from: LinkIndex) {
+        self.only.entry(from).or_default();
     }
 
     /// Makes the network. A turn back into the opposite direction of the same road is allowed only where there is no

@@ -12,6 +12,7 @@
 
 mod builder;
 mod file;
+pub mod import;
 mod link;
 mod locate;
 mod network;

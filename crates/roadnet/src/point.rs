@@ -109,6 +109,13 @@ impl LocalFrame {
         ]
     }
 
+    pub(crate) fn to_point(self, [east_m, north_m]: [f64; 2]) -> Point {
+        Point {
+            lon: self.origin.lon + east_m / self.metres_per_lon_deg,
+            lat: self.origin.lat + north_m / self.metres_per_lat_deg,
+        }
+    }
+
     /// Returns the box that holds all within `radius_m`; at the poles it goes all round.
     pub(crate) fn box_around(self, radius_m: f64) -> BoundingBox {
         let lat = (radius_m / self.metres_per_lat_deg).min(180.0);
