@@ -1,1 +1,41 @@
-//! Stub.
+//! The pure analyser: what sensors said goes in, what is known of each link and what happened on the network comes out.
+//!
+//! [`Analyzer`] is a fold over the log: [`Analyzer::advance`] moves a partition's clock to a record's `received_at`,
+//! [`Analyzer::observe`] takes the record. At each boundary of log time that the clock passes, `advance` returns the
+//! states that changed; the same log gives the same bytes, whatever the interleaving of partitions, the number of
+//! threads or the crashes in between ([`Analyzer::checkpoint`], [`Analyzer::restore`]).
+//!
+//! This crate never knows IO, an async runtime, a clock, randomness, metrics or the wire format.
+//!
+//! Words: a *reading* belongs to the event time that its device gave it; *log time* says when we knew it; a *boundary* is
+//! a multiple of a fixed step of log time; a link's *own estimate* rests on its own sensors alone; the *graph stage*
+//! joins the own estimates of all links: it estimates the silent ones and traces queues.
+//!
+//! Reading order: [`Config`], `window` (readings by event time), `link` (the own estimate), `partition` (boundaries),
+//! `graph` (neighbours, queues, events), [`Analyzer`].
+
+#![warn(missing_docs)]
+
+mod analyzer;
+mod checkpoint;
+mod clock;
+mod config;
+mod events;
+mod fusion;
+mod graph;
+mod health;
+mod identity;
+mod level;
+mod link;
+mod neighbours;
+mod partition;
+mod queue;
+mod sample;
+mod signal;
+mod site;
+mod told;
+mod window;
+
+pub use analyzer::{Analyzer, Changes};
+pub use checkpoint::RestoreError;
+pub use config::{Config, ConfigError, HealthConfig, QueueConfig, UnitTable};

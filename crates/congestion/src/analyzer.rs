@@ -1,0 +1,149 @@
+//! The analyser as others call it.
+
+use std::sync::Arc;
+
+use model::{LinkState, Observation, Timestamp, TrafficEvent};
+use roadnet::{Network, Registry};
+
+use crate::Config;
+use crate::graph::Graph;
+use crate::partition::{Context, Frozen, Partition};
+use crate::site::{self, Device, Site};
+use crate::told::Told;
+
+/// Folds the observations of the owned partitions into link states and events.
+///
+/// Not thread-safe by itself: one owner calls it. Its memory is bounded by links, sensors, and the readings of two
+/// latenesses.
+#[derive(Debug)]
+pub struct Analyzer {
+    pub(crate) network: Arc<Network>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) config: Config,
+    pub(crate) partition_count: u32,
+    sites: Vec<Site>,
+    devices: Vec<Device>,
+    /// Sorted by number.
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) graph: Graph,
+}
+
+/// What changed at the boundaries that were passed.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Changes {
+    /// New states, by boundary, then in the order of links.
+    pub states: Vec<LinkState>,
+    /// News of events.
+    pub events: Vec<TrafficEvent>,
+}
+
+impl Changes {
+    /// Tells whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.events.is_empty()
+    }
+}
+
+impl Analyzer {
+    /// Returns an analyser that owns `partitions` of `partition_count`.
+    pub fn new(
+        network: Arc<Network>,
+        registry: Arc<Registry>,
+        config: Config,
+        partitions: &[u32],
+        partition_count: u32,
+    ) -> Self {
+        let mut owned = partitions.to_vec();
+        owned.sort_unstable();
+        owned.dedup();
+        let links = network.links().len();
+        Self {
+            sites: site::sites(&network, &registry, partition_count),
+            devices: site::devices(&registry),
+            partitions: owned.into_iter().map(Partition::new).collect(),
+            graph: Graph::new(links),
+            network,
+            registry,
+            config,
+            partition_count,
+        }
+    }
+
+    /// Moves a partition's clock to `log_time` (a record's or a marker's `received_at`), to be called before the record is
+    /// observed. Returns what changed at the boundaries that lie before `log_time`; nothing, and at once, when there is none,
+    /// or when the partition is not owned.
+    pub fn advance(&mut self, partition: u32, log_time: Timestamp) -> Changes {
+        let Some(place) = self.place(partition) else { return Changes::default() };
+        if self.partitions[place].is_before_boundary(log_time) {
+            return Changes::default();
+        }
+        let mut changes = Changes::default();
+        while let Some(boundary) = self.partitions[place].pass(log_time, &self.config) {
+            self.estimate(place, boundary, &mut changes);
+        }
+        self.run_graph(&mut changes);
+        changes
+    }
+
+    /// Takes a record of a partition. A repetition, a link or a partition that is not ours, and what is too late changes
+    /// nothing.
+    pub fn observe(&mut self, partition: u32, observation: &Observation) {
+        let Some(link) = self.network.find(observation.link.as_str()) else { return };
+        let Some(place) = self.place(partition) else { return };
+        let context = Context {
+            network: &self.network,
+            registry: &self.registry,
+            config: &self.config,
+            sites: &self.sites,
+            devices: &self.devices,
+        };
+        self.partitions[place].observe(link.0, observation, &context);
+    }
+
+    /// Yields the newest state of every link of the owned partitions, in the order of links.
+    pub fn snapshot(&self) -> impl Iterator<Item = LinkState> + '_ {
+        self.network.indices().filter_map(move |index| {
+            let site = &self.sites[index.index()];
+            let partition = &self.partitions[self.place(site.partition)?];
+            let told = partition.told(index.0).newer(self.graph.told(index.0));
+            Some(told.state(self.network.link(index).id.clone(), site))
+        })
+    }
+
+    fn place(&self, partition: u32) -> Option<usize> {
+        self.partitions.binary_search_by_key(&partition, |p| p.number).ok()
+    }
+
+    fn estimate(&mut self, place: usize, boundary: Timestamp, changes: &mut Changes) {
+        let context = Context {
+            network: &self.network,
+            registry: &self.registry,
+            config: &self.config,
+            sites: &self.sites,
+            devices: &self.devices,
+        };
+        let partition = &mut self.partitions[place];
+        let tell = |link: u32, told: &Told| changes.states.push(context.state(link, told));
+        if boundary.as_millis() % self.config.graph_boundary_ms == 0 {
+            partition.estimate_all(boundary, &context, tell);
+        } else {
+            partition.estimate_dirty(boundary, &context, tell);
+        }
+    }
+
+    /// Runs the graph stage for each boundary that all owned partitions have passed.
+    fn run_graph(&mut self, changes: &mut Changes) {
+        let Self { network, registry, config, sites, devices, partitions, graph, .. } = self;
+        let context = Context { network, registry, config, sites, devices };
+        let reached = partitions.iter().map(|p| p.progress(config)).min().unwrap_or(Timestamp::MIN);
+        loop {
+            let next = partitions.iter_mut().filter_map(|p| p.frozen().front().map(|f| f.at)).min();
+            let Some(at) = next.filter(|at| *at <= reached) else { return };
+            let frozen: Vec<Frozen> =
+                partitions.iter_mut().filter_map(|p| p.frozen().pop_front_if(|f| f.at == at)).collect();
+            let tell = |link: u32, told: &Told| changes.states.push(context.state(link, told));
+            let events = graph.step(at, &frozen, &context, tell);
+            changes.events.extend(events);
+        }
+    }
+}

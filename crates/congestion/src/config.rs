@@ -1,0 +1,239 @@
+//! What an operator may set. Every default names its reason.
+
+use model::{ClassCounts, VehicleClass};
+use serde::{Deserialize, Serialize};
+
+/// Settings of the analyser; frozen while it runs, and part of what a checkpoint must match.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Step of log time at which the links that heard something are estimated, ms.
+    pub state_boundary_ms: i64,
+    /// Step of log time at which the graph stage runs, ms; a multiple of `state_boundary_ms`.
+    pub graph_boundary_ms: i64,
+    /// A reading that is older than this when it arrives is too late to count, s. Identities are remembered as long.
+    pub lateness_s: f64,
+    /// The short window, s: one signal cycle or two.
+    pub short_window_s: f64,
+    /// The long window, s: the span of published five-minute figures.
+    pub long_window_s: f64,
+    /// A reading whose stamp is further ahead of log time than this is not believed, s.
+    pub max_skew_s: f64,
+    /// `congested`: speed at or below this share of free flow.
+    pub congested_share: f64,
+    /// A level of service is left only when the share of free flow passes its cut by this much.
+    pub hysteresis_share: f64,
+    /// Passenger car units per vehicle.
+    pub pcu: UnitTable,
+    /// Motorcycle units per vehicle.
+    pub mcu: UnitTable,
+    /// Queues.
+    pub queue: QueueConfig,
+    /// Sensor health.
+    pub health: HealthConfig,
+}
+
+/// Units per vehicle, by class.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTable {
+    /// Two wheels and an engine.
+    pub motorcycle: f64,
+    /// Two wheels, no engine.
+    pub bicycle: f64,
+    /// Passenger car.
+    pub car: f64,
+    /// Light goods vehicle or minibus.
+    pub van: f64,
+    /// Bus or coach.
+    pub bus: f64,
+    /// Rigid lorry.
+    pub truck: f64,
+    /// Lorry with a trailer.
+    pub trailer: f64,
+}
+
+/// When connected congested links are told as a queue.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueConfig {
+    /// A link joins after it was congested this long, s. Shorter ones are the red of a signal.
+    pub join_after_s: f64,
+    /// A link leaves after it was not congested this long, s.
+    pub leave_after_s: f64,
+    /// A queue is told when it has two links or is this long, m.
+    pub min_length_m: f64,
+    /// An open queue is told again when its length changed by this share, or its links changed.
+    pub update_share: f64,
+    /// Open queues are told again at most this often, s.
+    pub update_every_s: f64,
+    /// A queue that fills this share of its last link blocks the junction behind it.
+    pub spillback_share: f64,
+}
+
+/// When a sensor is told as faulty.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// A device that reports regularly is silent when it missed this many of its periods in a row.
+    pub silent_periods: f64,
+    /// A value that is not zero and stands still for this many readings is stuck.
+    pub stuck_readings: u32,
+    /// A device's clock is off when all its recent readings disagree with log time by more than this, s.
+    pub clock_off_s: f64,
+}
+
+/// A setting that can't be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("analyser setting {key} is {value}: {rule}")]
+pub struct ConfigError {
+    key: &'static str,
+    value: f64,
+    rule: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // Below what an operator can see, above what a tick costs.
+            state_boundary_ms: 250,
+            // Queues grow by tens of metres in 5 s (jam wave about 15-18 km/h).
+            graph_boundary_ms: 5_000,
+            // Field devices keep up to some minutes of readings through a lost connection.
+            lateness_s: 600.0,
+            short_window_s: 60.0,
+            long_window_s: 300.0,
+            max_skew_s: 60.0,
+            // The contract's definition.
+            congested_share: 0.40,
+            hysteresis_share: 0.02,
+            // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
+            // larger ones 2.5, trailer 4.0.
+            pcu: UnitTable {
+                motorcycle: 0.3,
+                bicycle: 0.2,
+                car: 1.0,
+                van: 1.0,
+                bus: 2.5,
+                truck: 2.0,
+                trailer: 4.0,
+            },
+            // Motorcycle equivalents measured in Hanoi (ASCE J. Transp. Eng., 10.1061/(ASCE)TE.1943-5436.0000382): car
+            // 3.4, minibus 8.3, bus 10.5, bicycle 1.4. No source was found for container lorries: 13 is an estimate
+            // from their length beside a bus.
+            mcu: UnitTable {
+                motorcycle: 1.0,
+                bicycle: 1.4,
+                car: 3.4,
+                van: 3.4,
+                bus: 10.5,
+                truck: 8.3,
+                trailer: 13.0,
+            },
+            queue: QueueConfig::default(),
+            health: HealthConfig::default(),
+        }
+    }
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            // Two cycles of a usual signal.
+            join_after_s: 120.0,
+            leave_after_s: 90.0,
+            min_length_m: 80.0,
+            update_share: 0.2,
+            update_every_s: 60.0,
+            // HCM: storage that is 95 % full counts as blocked.
+            spillback_share: 0.95,
+        }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { silent_periods: 10.0, stuck_readings: 8, clock_off_s: 45.0 }
+    }
+}
+
+impl Config {
+    /// Checks that the settings can work together.
+    ///
+    /// # Errors
+    /// Names the first setting that can't be, its value and the rule.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, value, rule| Err(ConfigError { key, value, rule });
+        if self.state_boundary_ms <= 0 {
+            return wrong("state_boundary_ms", self.state_boundary_ms as f64, "must be above 0");
+        }
+        if self.graph_boundary_ms <= 0 || self.graph_boundary_ms % self.state_boundary_ms != 0 {
+            return wrong(
+                "graph_boundary_ms",
+                self.graph_boundary_ms as f64,
+                "must be a multiple of state_boundary_ms",
+            );
+        }
+        let positive = [
+            ("lateness_s", self.lateness_s),
+            ("short_window_s", self.short_window_s),
+            ("long_window_s", self.long_window_s),
+            ("max_skew_s", self.max_skew_s),
+            ("congested_share", self.congested_share),
+        ];
+        match positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
+            Some((key, value)) => wrong(key, value, "must be a number above 0"),
+            None if self.lateness_s < self.long_window_s => {
+                wrong("lateness_s", self.lateness_s, "must not be below long_window_s")
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn lateness_ms(&self) -> i64 {
+        (self.lateness_s * 1000.0) as i64
+    }
+}
+
+impl UnitTable {
+    /// Returns the units of one vehicle; `None` for those that are no vehicles.
+    pub fn of(&self, class: VehicleClass) -> Option<f64> {
+        match class {
+            VehicleClass::Motorcycle | VehicleClass::TwoWheeler => Some(self.motorcycle),
+            VehicleClass::Bicycle => Some(self.bicycle),
+            VehicleClass::Car | VehicleClass::Other => Some(self.car),
+            VehicleClass::Van => Some(self.van),
+            VehicleClass::Bus => Some(self.bus),
+            VehicleClass::Truck => Some(self.truck),
+            VehicleClass::Trailer => Some(self.trailer),
+            VehicleClass::Pedestrian => None,
+        }
+    }
+
+    pub(crate) fn sum(&self, counts: &ClassCounts) -> f64 {
+        counts.iter().filter_map(|(class, n)| Some(self.of(class)? * f64::from(n))).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_work_together() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_graph_step_between_state_steps_is_refused_by_name() {
+        let config = Config { graph_boundary_ms: 300, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("graph_boundary_ms is 300"));
+    }
+
+    #[test]
+    fn a_bus_weighs_what_the_tables_say() {
+        let bus = ClassCounts::from_iter([(VehicleClass::Bus, 2)]);
+        let config = Config::default();
+        assert_eq!((config.pcu.sum(&bus), config.mcu.sum(&bus)), (5.0, 21.0));
+    }
+}

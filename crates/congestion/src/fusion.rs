@@ -1,0 +1,56 @@
+//! Joins what several sources say of one link, in log pace.
+//!
+//! Times add up, speeds do not, and errors are proportional: so everything is joined as `y = ln(v_free / v)`, the log of
+//! the travel-time index, where 0 is free flow and `ln 2.5 = 0.92` is congested. Independent sources are weighted by
+//! their inverse variance, the best linear unbiased estimate.
+
+use serde::{Deserialize, Serialize};
+
+/// A mean and a variance of `y = ln(v_free / v)`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Belief {
+    pub(crate) y: f64,
+    pub(crate) var: f64,
+}
+
+/// Half of the 80 % interval of a normal distribution, in standard deviations.
+pub(crate) const Z80: f64 = 1.2816;
+
+/// No vehicle is slower on average than this share of free flow for a whole minute; keeps logs finite.
+const LEAST_SHARE: f64 = 0.01;
+
+impl Belief {
+    /// Returns the belief that the speed is that share of free flow, with a standard deviation of the log.
+    pub(crate) fn of_share(share: f64, sd: f64) -> Self {
+        Self { y: -share.clamp(LEAST_SHARE, 1.25).ln(), var: sd * sd }
+    }
+
+    /// Returns what follows from both, when they are independent.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let (a, b) = (self.var.recip(), other.var.recip());
+        Self { y: (self.y * a + other.y * b) / (a + b), var: (a + b).recip() }
+    }
+
+    /// Returns the median speed as a share of free flow.
+    pub(crate) fn share(self) -> f64 {
+        (-self.y).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_joined_belief_lies_between_and_is_surer(a in 0.0f64..3.0, b in 0.0f64..3.0, va in 0.01f64..1.0, vb in 0.01f64..1.0) {
+            let (a, b) = (Belief { y: a, var: va }, Belief { y: b, var: vb });
+            let both = a.and(b);
+            prop_assert!(both.y >= a.y.min(b.y) - 1e-9 && both.y <= a.y.max(b.y) + 1e-9);
+            prop_assert!(both.var < va.min(vb));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Sensors that should not be believed: silent, stuck, or with a wrong clock.
+
+use model::{Observation, Reading, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Config;
+use crate::partition::Context;
+use crate::site::Device;
+
+/// What is wrong with a sensor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// It reported regularly and stopped.
+    Silent,
+    /// A value that should move stands still.
+    Stuck,
+    /// Its stamps disagree with log time.
+    Clock,
+}
+
+/// A change of one sensor's health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) sensor: u32,
+    pub(crate) kind: Kind,
+    /// Since when, log time; `None`: it is over.
+    pub(crate) open: bool,
+    /// For the clock: by how much it stamps too early, ms.
+    pub(crate) error_ms: i64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Health {
+    /// By sensor number.
+    devices: Vec<State>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// Log time of the newest reading, ms; 0 = never.
+    heard_at: i64,
+    readings: u32,
+    /// The last value of each (lane, kind) and how often it came again.
+    last: Vec<Repeat>,
+    clock_error_ms: i64,
+    told: [bool; 3],
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Repeat {
+    lane: u8,
+    kind: u8,
+    value: u64,
+    times: u32,
+}
+
+/// Readings after which a device's rhythm is taken for granted.
+const REGULAR_READINGS: u32 = 4;
+
+impl Health {
+    pub(crate) fn take(
+        &mut self,
+        sensor: u32,
+        device: Option<&Device>,
+        observation: &Observation,
+        now: Timestamp,
+        clock_error_ms: i64,
+        _config: &Config,
+    ) {
+        // A device that speaks only when something happens, or one that nobody registered, has no rhythm to miss.
+        if device.is_none_or(|d| d.period_ms == 0 || !d.counts()) {
+            return;
+        }
+        if self.devices.len() <= sensor as usize {
+            self.devices.resize_with(sensor as usize + 1, State::default);
+        }
+        let state = &mut self.devices[sensor as usize];
+        state.heard_at = state.heard_at.max(now.as_millis());
+        state.readings = state.readings.saturating_add(1);
+        state.clock_error_ms = clock_error_ms;
+        let Some(value) = fingerprint(&observation.reading) else { return };
+        let (lane, kind) = (observation.lane.unwrap_or(0), observation.reading.kind() as u8);
+        match state.last.iter_mut().find(|r| (r.lane, r.kind) == (lane, kind)) {
+            Some(repeat) if repeat.value == value => repeat.times += 1,
+            Some(repeat) => (repeat.value, repeat.times) = (value, 1),
+            None => state.last.push(Repeat { lane, kind, value, times: 1 }),
+        }
+    }
+
+    /// Returns what changed.
+    pub(crate) fn judge(&mut self, at: Timestamp, context: &Context<'_>) -> Vec<Fault> {
+        let limits = &context.config.health;
+        let mut changed = Vec::new();
+        for (number, (state, device)) in self.devices.iter_mut().zip(context.devices).enumerate() {
+            if state.readings < REGULAR_READINGS {
+                continue;
+            }
+            let silent_ms = (limits.silent_periods * device.period_ms as f64) as i64;
+            let silent = at.as_millis() - state.heard_at > silent_ms;
+            let stuck = state.last.iter().any(|r| r.times >= limits.stuck_readings);
+            let wrong_clock = state.clock_error_ms != 0;
+            for (kind, open) in [(Kind::Silent, silent), (Kind::Stuck, stuck), (Kind::Clock, wrong_clock)] {
+                if std::mem::replace(&mut state.told[kind as usize], open) != open {
+                    changed.push(Fault { sensor: number as u32, kind, open, error_ms: state.clock_error_ms });
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// Returns the value that must move; `None` for one that may stand still: an empty road.
+fn fingerprint(reading: &Reading) -> Option<u64> {
+    let mix = |h: u64, v: u32| (h ^ u64::from(v)).wrapping_mul(0x0100_0000_01b3);
+    match reading {
+        Reading::Aggregate(a) => {
+            // A mean speed is measured finely: two equal ones in a row are rare, eight are a stuck device.
+            let speed = a.speed_kmh?;
+            let counts = a.counts.unwrap_or_default();
+            let hash =
+                mix(mix(0xcbf2_9ce4_8422_2325, speed.to_bits()), a.occupancy.unwrap_or(-1.0).to_bits());
+            Some(counts.iter().fold(hash, |h, (class, n)| mix(h, n << 4 | class as u32)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,273 @@
+//! One partition: its clock, its boundaries, the links that live in it.
+//!
+//! A partition's clock is the highest `received_at` of its records. When the clock passes a boundary, the links that heard
+//! something since the last one are estimated from all records before it. At a graph boundary all its live links are, and a
+//! copy of what changed is kept for the graph stage, until the other partitions have got there too.
+
+use std::collections::VecDeque;
+
+use model::{LinkState, Observation, SensorId, Timestamp};
+use roadnet::{Network, Registry};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::DeviceClock;
+use crate::health::{Fault, Health};
+use crate::identity::{self, Identities};
+use crate::link::{Cell, Own};
+use crate::site::{Device, Site};
+use crate::told::Told;
+use crate::{Config, sample};
+
+/// A gap in the log that is longer than this many latenesses is jumped over: every window is empty by then.
+const JUMP_LATENESSES: i64 = 2;
+
+/// What every stage may look at.
+pub(crate) struct Context<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) registry: &'a Registry,
+    pub(crate) config: &'a Config,
+    pub(crate) sites: &'a [Site],
+    pub(crate) devices: &'a [Device],
+}
+
+impl Context<'_> {
+    /// Returns the published form of what is told of a link.
+    pub(crate) fn state(&self, link: u32, told: &Told) -> LinkState {
+        told.state(self.network.links()[link as usize].id.clone(), &self.sites[link as usize])
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) number: u32,
+    clock: Option<Timestamp>,
+    /// The boundary that comes next.
+    next: Timestamp,
+    identities: Identities,
+    /// By sensor number.
+    clocks: Vec<DeviceClock>,
+    health: Health,
+    /// Sensors that the registry does not know, numbered after it in order of appearance.
+    strangers: FxHashMap<SensorId, u32>,
+    /// Link -> place in `cells`.
+    places: FxHashMap<u32, u32>,
+    cells: Vec<Cell>,
+    /// Places of cells that heard something since the last boundary.
+    dirty: Vec<u32>,
+    frozen: VecDeque<Frozen>,
+}
+
+/// The own estimates that changed up to a graph boundary.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Frozen {
+    pub(crate) at: Timestamp,
+    pub(crate) own: Vec<(u32, Own)>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Saved {
+    number: u32,
+    clock: Option<Timestamp>,
+    next: Timestamp,
+    identities: identity::Saved,
+    clocks: Vec<DeviceClock>,
+    health: Health,
+    strangers: Vec<SensorId>,
+    cells: Vec<Cell>,
+    dirty: Vec<u32>,
+    frozen: VecDeque<Frozen>,
+}
+
+impl Partition {
+    pub(crate) fn new(number: u32) -> Self {
+        Self {
+            number,
+            clock: None,
+            next: Timestamp::MIN,
+            identities: Identities::default(),
+            clocks: Vec::new(),
+            health: Health::default(),
+            strangers: FxHashMap::default(),
+            places: FxHashMap::default(),
+            cells: Vec::new(),
+            dirty: Vec::new(),
+            frozen: VecDeque::new(),
+        }
+    }
+
+    /// Returns the next boundary that the clock passes on its way to `log_time`, and moves past it.
+    pub(crate) fn pass(&mut self, log_time: Timestamp, config: &Config) -> Option<Timestamp> {
+        let step = config.state_boundary_ms;
+        let clock = match self.clock {
+            None => {
+                // A record that came at a boundary belongs to it.
+                self.next = log_time.plus_millis(-1).floor(step).plus_millis(step);
+                log_time
+            }
+            Some(clock) => clock.max(log_time),
+        };
+        self.clock = Some(clock);
+        if clock <= self.next {
+            return None;
+        }
+        let jump = JUMP_LATENESSES * config.lateness_ms();
+        let passed = self.next.max(clock.plus_millis(-jump).floor(config.graph_boundary_ms));
+        self.next = passed.plus_millis(step);
+        Some(passed)
+    }
+
+    /// Tells whether nothing can happen before the next boundary that passes: most calls end here.
+    pub(crate) fn is_before_boundary(&self, log_time: Timestamp) -> bool {
+        self.clock.is_some() && log_time <= self.next
+    }
+
+    /// Returns the newest graph boundary that this partition has passed.
+    pub(crate) fn progress(&self, config: &Config) -> Timestamp {
+        match self.clock {
+            None => Timestamp::MIN,
+            Some(_) => self.next.plus_millis(-config.state_boundary_ms).floor(config.graph_boundary_ms),
+        }
+    }
+
+    pub(crate) fn frozen(&mut self) -> &mut VecDeque<Frozen> {
+        &mut self.frozen
+    }
+
+    /// Takes one record of this partition.
+    pub(crate) fn observe(&mut self, link: u32, observation: &Observation, context: &Context<'_>) {
+        let Context { config, registry, devices, .. } = context;
+        let now = self.clock.unwrap_or(observation.received_at);
+        let sensor = self.number_of(&observation.sensor, registry);
+        if !self.identities.insert(identity::key(sensor, observation), now, config.lateness_ms()) {
+            return;
+        }
+        if self.clocks.len() <= sensor as usize {
+            self.clocks.resize(sensor as usize + 1, DeviceClock::default());
+        }
+        let clock = &mut self.clocks[sensor as usize];
+        clock.take(observation.at, observation.received_at);
+        let error = clock.error_ms((config.health.clock_off_s * 1000.0) as i64);
+        let at = observation.at.plus_millis(error);
+        self.health.take(sensor, devices.get(sensor as usize), observation, now, error, config);
+        if now - at > config.lateness_ms() || at - now > (config.max_skew_s * 1000.0) as i64 {
+            return;
+        }
+        let Some(sample) = sample::of(observation, sensor, at, config) else { return };
+        let place = self.place_of(link);
+        let cell = &mut self.cells[place as usize];
+        cell.take(sample);
+        if !cell.dirty {
+            cell.dirty = true;
+            self.dirty.push(place);
+        }
+    }
+
+    /// Estimates the links that heard something; calls `tell` with each state that changed.
+    pub(crate) fn estimate_dirty(
+        &mut self,
+        at: Timestamp,
+        context: &Context<'_>,
+        mut tell: impl FnMut(u32, &Told),
+    ) {
+        // Order of links, not of arrival.
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable_by_key(|&place| self.cells[place as usize].link);
+        for &place in &dirty {
+            let cell = &mut self.cells[place as usize];
+            cell.dirty = false;
+            cell.estimate(at, context);
+            if let Some(told) = cell.news(at, context) {
+                tell(cell.link, &told);
+            }
+        }
+        dirty.clear();
+        self.dirty = dirty;
+    }
+
+    /// Estimates all links that have readings, and keeps a copy for the graph stage.
+    pub(crate) fn estimate_all(
+        &mut self,
+        at: Timestamp,
+        context: &Context<'_>,
+        mut tell: impl FnMut(u32, &Told),
+    ) {
+        let mut own = Vec::new();
+        let mut order: Vec<u32> = (0..self.cells.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| self.cells[place as usize].link);
+        for place in order {
+            let cell = &mut self.cells[place as usize];
+            if !cell.live {
+                continue;
+            }
+            cell.dirty = false;
+            cell.estimate(at, context);
+            if let Some(told) = cell.news(at, context) {
+                tell(cell.link, &told);
+            }
+            own.push((cell.link, cell.own));
+        }
+        self.dirty.clear();
+        let faults = self.health.judge(at, context);
+        self.frozen.push_back(Frozen { at, own, faults });
+    }
+
+    /// Returns what was last told of a link by its own sensors.
+    pub(crate) fn told(&self, link: u32) -> Told {
+        self.places.get(&link).map_or(Told::NOTHING, |&place| self.cells[place as usize].told)
+    }
+
+    fn number_of(&mut self, sensor: &SensorId, registry: &Registry) -> u32 {
+        match registry.find(sensor.as_str()) {
+            Some((index, _)) => index.0,
+            None => {
+                let next = (registry.sensors().len() + self.strangers.len()) as u32;
+                *self.strangers.entry(sensor.clone()).or_insert(next)
+            }
+        }
+    }
+
+    fn place_of(&mut self, link: u32) -> u32 {
+        let next = self.cells.len() as u32;
+        let place = *self.places.entry(link).or_insert(next);
+        if place == next {
+            self.cells.push(Cell::new(link));
+        }
+        place
+    }
+
+    pub(crate) fn save(&self) -> Saved {
+        let mut strangers: Vec<_> = self.strangers.iter().collect();
+        strangers.sort_unstable_by_key(|&(_, number)| *number);
+        Saved {
+            number: self.number,
+            clock: self.clock,
+            next: self.next,
+            identities: self.identities.save(),
+            clocks: self.clocks.clone(),
+            health: self.health.clone(),
+            strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
+            cells: self.cells.clone(),
+            dirty: self.dirty.clone(),
+            frozen: self.frozen.clone(),
+        }
+    }
+
+    pub(crate) fn load(saved: Saved, known_sensors: usize) -> Self {
+        Self {
+            number: saved.number,
+            clock: saved.clock,
+            next: saved.next,
+            identities: Identities::load(saved.identities),
+            clocks: saved.clocks,
+            health: saved.health,
+            strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
+            places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
+            cells: saved.cells,
+            dirty: saved.dirty,
+            frozen: saved.frozen,
+        }
+    }
+}

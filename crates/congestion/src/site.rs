@@ -1,0 +1,76 @@
+//! What the map and the registry say of a link once and for all.
+
+use roadnet::{Network, Registry, SensorKind};
+
+/// The fixed facts of a link that the estimates use.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) length_m: f64,
+    /// Free-flow speed, km/h: the posted limit.
+    pub(crate) free_kmh: f64,
+    pub(crate) lanes: f64,
+    /// A signal stands at its end.
+    pub(crate) signal: bool,
+    /// Something counts on it: a loop, radar or camera.
+    pub(crate) instrumented: bool,
+    pub(crate) partition: u32,
+}
+
+/// What the estimate needs to know of a sensor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Device {
+    pub(crate) kind: SensorKind,
+    /// How often it reports, ms; 0 where it speaks only when something happens.
+    pub(crate) period_ms: i64,
+    /// Length of road that it sees, m; 0 = a point.
+    pub(crate) reach_m: u32,
+}
+
+pub(crate) fn sites(network: &Network, registry: &Registry, partitions: u32) -> Vec<Site> {
+    let mut sites: Vec<Site> = network
+        .indices()
+        .map(|index| {
+            let link = network.link(index);
+            Site {
+                length_m: f64::from(link.length_m),
+                free_kmh: f64::from(link.speed_limit_kmh),
+                lanes: f64::from(link.lanes).max(0.5),
+                signal: link.signal_at_end,
+                instrumented: false,
+                partition: network.partition(index, partitions),
+            }
+        })
+        .collect();
+    for sensor in registry.sensors() {
+        let counts = matches!(
+            sensor.kind,
+            SensorKind::Loop | SensorKind::Radar | SensorKind::Camera | SensorKind::AreaCamera
+        );
+        if let (true, Some(link)) = (counts, sensor.link) {
+            sites[link.index()].instrumented = true;
+        }
+    }
+    sites
+}
+
+pub(crate) fn devices(registry: &Registry) -> Vec<Device> {
+    registry
+        .sensors()
+        .iter()
+        .map(|sensor| Device {
+            kind: sensor.kind,
+            period_ms: sensor.period_s.map_or(0, |s| (f64::from(s) * 1000.0) as i64),
+            reach_m: sensor.length_m.max(0.0) as u32,
+        })
+        .collect()
+}
+
+impl Device {
+    /// Tells whether it counts vehicles, period by period.
+    pub(crate) fn counts(&self) -> bool {
+        matches!(
+            self.kind,
+            SensorKind::Loop | SensorKind::Radar | SensorKind::Camera | SensorKind::AreaCamera
+        )
+    }
+}

@@ -1,0 +1,122 @@
+//! What is told of a link: the last step from a belief to the published state.
+
+use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Config;
+use crate::fusion::{Belief, Z80};
+use crate::level::Level;
+use crate::link::Own;
+use crate::site::Site;
+
+/// A link's state as last told: numbers only. NaN = not known.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Told {
+    valid_at: Timestamp,
+    pub(crate) speed_kmh: f32,
+    lo_kmh: f32,
+    hi_kmh: f32,
+    flow_vph: f32,
+    flow_pcuph: f32,
+    flow_mcuph: f32,
+    pub(crate) queue_m: f32,
+    pub(crate) class: Option<(LevelOfService, bool)>,
+    source: Source,
+    newest_at: i64,
+}
+
+impl Told {
+    pub(crate) const NOTHING: Self = Self {
+        valid_at: Timestamp::MIN,
+        speed_kmh: f32::NAN,
+        lo_kmh: f32::NAN,
+        hi_kmh: f32::NAN,
+        flow_vph: f32::NAN,
+        flow_pcuph: f32::NAN,
+        flow_mcuph: f32::NAN,
+        queue_m: f32::NAN,
+        class: None,
+        source: Source::None,
+        newest_at: i64::MIN,
+    };
+
+    /// Returns what is told of a link with that belief of its speed.
+    pub(crate) fn of(
+        at: Timestamp,
+        belief: Belief,
+        own: &Own,
+        source: Source,
+        level: &mut Level,
+        site: &Site,
+        config: &Config,
+    ) -> Self {
+        let share = belief.share().min(1.1);
+        let class = level.take(share, config.congested_share, config.hysteresis_share);
+        let spread = Z80 * belief.var.sqrt();
+        let speed = |y: f64| round1((-y).exp().min(1.2) * site.free_kmh);
+        Self {
+            valid_at: at,
+            speed_kmh: round1(share * site.free_kmh),
+            lo_kmh: speed(belief.y + spread),
+            hi_kmh: speed(belief.y - spread),
+            flow_vph: round1(own.flow_vph),
+            flow_pcuph: round1(own.flow_pcuph),
+            flow_mcuph: round1(own.flow_mcuph),
+            queue_m: round1(own.queue_m),
+            class: Some(class),
+            source,
+            newest_at: own.newest_at,
+        }
+    }
+
+    /// Returns the one of the two that holds for the later instant.
+    pub(crate) fn newer(self, other: Self) -> Self {
+        if other.valid_at > self.valid_at { other } else { self }
+    }
+
+    /// Tells whether a reader would see the same: all but the instant and the age.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
+        same(self.speed_kmh, other.speed_kmh)
+            && same(self.lo_kmh, other.lo_kmh)
+            && same(self.hi_kmh, other.hi_kmh)
+            && same(self.flow_vph, other.flow_vph)
+            && same(self.flow_pcuph, other.flow_pcuph)
+            && same(self.flow_mcuph, other.flow_mcuph)
+            && same(self.queue_m, other.queue_m)
+            && self.class == other.class
+            && self.source == other.source
+    }
+
+    /// Returns the published form.
+    pub(crate) fn state(&self, link: LinkId, site: &Site) -> LinkState {
+        let known = |v: f32| (!v.is_nan()).then_some(v);
+        let mut state = LinkState::unknown(link, self.valid_at);
+        state.free_flow_speed_kmh = Some(site.free_kmh as f32);
+        state.speed_kmh = known(self.speed_kmh);
+        state.speed_lo_kmh = known(self.lo_kmh);
+        state.speed_hi_kmh = known(self.hi_kmh);
+        state.flow_vph = known(self.flow_vph);
+        state.flow_pcuph = known(self.flow_pcuph);
+        state.flow_mcuph = known(self.flow_mcuph);
+        state.queue_m = known(self.queue_m);
+        if let Some(speed_kmh) = state.speed_kmh.filter(|v| *v > 0.0) {
+            let time_s = site.length_m * 3.6 / f64::from(speed_kmh);
+            state.travel_time_s = known(round1(time_s));
+            state.delay_s = known(round1((time_s - site.length_m * 3.6 / site.free_kmh).max(0.0)));
+            state.density_vpkm = state.flow_vph.map(|q| round1(f64::from(q) / f64::from(speed_kmh)));
+        }
+        state.level_of_service = self.class.map(|(level, _)| level);
+        state.congested = self.class.map(|(_, congested)| congested);
+        state.source = self.source;
+        state.age_s = (self.newest_at > i64::MIN)
+            .then(|| ((self.valid_at.as_millis() - self.newest_at) as f32 / 1000.0).max(0.0));
+        state.quality = Quality::GOOD;
+        state
+    }
+}
+
+/// Tenths: finer differences are noise, and would be told as changes.
+fn round1(value: f64) -> f32 {
+    ((value * 10.0).round() / 10.0) as f32
+}
