@@ -1,0 +1,5 @@
+//! One binary for all integration tests of ingest.
+
+mod bad_input;
+mod city;
+mod golden;
