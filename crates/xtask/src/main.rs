@@ -4,8 +4,12 @@
 //! the tests look there.
 #![expect(clippy::print_stdout, reason = "a build tool's results go to stdout")]
 
-mod run;
 mod setup;
+mod test;
+
+mod count;
+mod page;
+mod run;
 
 use clap::{Parser, Subcommand};
 
@@ -18,12 +22,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Makes available what the tests need: Mosquitto, Kafka, Python's gRPC, Chromium, promtool.
+    /// Makes available what the tests need: Mosquitto, Kafka, Python's gRPC, Chromium and the checkers.
     Setup,
+    /// Runs every check: format, licences, clippy, rustdoc, all tests, the page.
+    Test,
+    /// Rebuilds the web page that is committed beside its sources.
+    Page,
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Setup => setup::all(),
+        Task::Test => test::all(),
+        Task::Page => page::build(),
     }
 }

@@ -13,6 +13,9 @@ use crate::run::{command, in_ci, quietly};
 /// The newest Kafka that the compose file ships (`deploy/compose.yaml`).
 const KAFKA: &str = "4.1.1";
 
+/// Builds with the workspace's `rust-version`.
+const CARGO_DENY: &str = "0.20.2";
+
 /// Kafka logs through SLF4J and brings no logger; the tests wait for a line of its log.
 const SLF4J: &str = "1.7.36";
 
@@ -23,12 +26,14 @@ struct Part {
     set_up: fn() -> Result<()>,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 8] = [
     Part { name: "Mosquitto", tests: "those that talk to a real broker", set_up: mosquitto },
     Part { name: "Apache Kafka", tests: "those that talk to a real Kafka", set_up: kafka },
     Part { name: "Python with grpcio", tests: "those with a gRPC client that is not ours", set_up: python },
     Part { name: "Chromium", tests: "those of the page in a real browser", set_up: chromium },
     Part { name: "promtool", tests: "the checks of deploy/prometheus.yml and its rules", set_up: promtool },
+    Part { name: "docker-compose", tests: "the check of deploy/compose.yaml", set_up: compose },
+    Part { name: "cargo-deny", tests: "the check of licences, bans and sources", set_up: deny },
     Part {
         name: "npm packages",
         tests: "the page's own, and whether the committed page is current",
@@ -73,6 +78,11 @@ fn chromium() -> Result<()> {
 /// Debian packs promtool with the server.
 fn promtool() -> Result<()> {
     from_debian("/usr/bin/promtool", &["prometheus"])
+}
+
+/// Its `config` command checks a compose file and needs no engine.
+fn compose() -> Result<()> {
+    from_debian("/usr/bin/docker-compose", &["docker-compose"])
 }
 
 /// Installs Debian packages where we may, without starting the services that they bring.
@@ -149,8 +159,30 @@ fn python() -> Result<()> {
     mark_ready(&folder, &wanted)
 }
 
+/// Builds cargo-deny once, unoptimised: that takes a minute, and it runs for two seconds.
+fn deny() -> Result<()> {
+    if cargo_deny().is_some() {
+        return Ok(());
+    }
+    let folder = components().join("cargo-deny");
+    empty(&folder)?;
+    let install =
+        ["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--debug", "--quiet", "--root"];
+    let mut cargo = command("cargo");
+    cargo.args(install).arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
+    quietly(cargo.env("CARGO_PROFILE_DEV_DEBUG", "false"))?;
+    fs::remove_dir_all(folder.join("build")).context("cargo-deny's build folder")?;
+    mark_ready(&folder, CARGO_DENY)
+}
+
+/// Returns the path of our cargo-deny, if it has been built.
+pub(crate) fn cargo_deny() -> Option<String> {
+    let folder = components().join("cargo-deny");
+    is_ready(&folder, CARGO_DENY).then(|| text(&folder.join("bin/cargo-deny")))
+}
+
 /// The page's packages, as its lock file says.
-fn npm() -> Result<()> {
+pub(crate) fn npm() -> Result<()> {
     let page = workspace_root().join("crates/gateway/page");
     let lock = page.join("package-lock.json");
     if !lock.exists() {
