@@ -28,6 +28,12 @@ impl KafkaLog {
     pub(crate) async fn offsets_at(&self, _topic: &str, _timestamp_ms: i64) -> Result<Vec<u64>, Error> {
         todo!()
     }
+    pub(crate) async fn committed(&self, _topic: &str, _group: &str) -> Result<Vec<Option<u64>>, Error> {
+        todo!()
+    }
+    pub(crate) async fn probe(&self, _timeout: std::time::Duration) -> Result<(), Error> {
+        todo!()
+    }
     pub(crate) async fn close(&self) -> Result<(), Error> {
         todo!()
     }

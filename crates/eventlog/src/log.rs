@@ -1,6 +1,8 @@
 //! The seam.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Append, Error, Fetched, Receipt, TopicSpec};
 use crate::{kafka, local};
@@ -74,6 +76,14 @@ pub enum Consumer {
 }
 
 impl Log {
+    /// Opens the embedded log in a directory, creating it if need be.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the directory is another process's, was written by a newer version or is broken.
+    pub async fn open_local(dir: &Path, config: local::Config) -> Result<Self, Error> {
+        local::LocalLog::open(dir, config).await.map(Self::Local)
+    }
+
     /// Creates the topics that are missing and checks those that are there.
     ///
     /// # Errors
@@ -126,6 +136,25 @@ impl Log {
         match self {
             Self::Local(log) => log.offsets_at(topic, timestamp_ms).await,
             Self::Kafka(log) => log.offsets_at(topic, timestamp_ms).await,
+        }
+    }
+
+    /// Returns what the group committed for each partition: the offset to go on with.
+    pub async fn committed(&self, topic: &str, group: &str) -> Result<Vec<Option<u64>>, Error> {
+        match self {
+            Self::Local(log) => log.committed(topic, group).await,
+            Self::Kafka(log) => log.committed(topic, group).await,
+        }
+    }
+
+    /// Asks the backend for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none within `timeout`, or appends can't go on.
+    pub async fn probe(&self, timeout: Duration) -> Result<(), Error> {
+        match self {
+            Self::Local(log) => log.probe().await,
+            Self::Kafka(log) => log.probe(timeout).await,
         }
     }
 
