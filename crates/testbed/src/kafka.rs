@@ -46,6 +46,9 @@ pub struct Kafka {
 }
 
 impl Kafka {
+    /// The version that `cargo xtask setup` brings and `deploy/compose.yaml` ships.
+    pub const VERSION: &str = "4.1.1";
+
     /// Starts one and waits until it serves clients. Topics are not created by themselves.
     ///
     /// # Errors

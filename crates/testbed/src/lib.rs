@@ -38,6 +38,6 @@ pub use chromium::Chromium;
 pub use component::{Missing, require};
 pub use kafka::Kafka;
 pub use mosquitto::Mosquitto;
-pub use place::{components, workspace_root};
+pub use place::{components, tool, workspace_root};
 pub use program::{Program, ProgramError, Signal};
 pub use python::{Python, ScriptError};

@@ -7,6 +7,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::Missing;
+
 /// Returns the folder of the workspace's manifest.
 #[must_use]
 pub fn workspace_root() -> PathBuf {
@@ -19,6 +21,16 @@ pub fn workspace_root() -> PathBuf {
 pub fn components() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     workspace_root().join(target).join("testbed")
+}
+
+/// Returns the path of a tool that the machine must bring.
+///
+/// # Errors
+///
+/// [`Missing::Absent`] when it is not on the `PATH`.
+pub fn tool(name: &'static str) -> Result<PathBuf, Missing> {
+    let absent = || Missing::Absent { component: name, reason: "not on the PATH".to_owned() };
+    executable(&[name]).ok_or_else(absent)
 }
 
 /// Returns the first of `names` that is found on the `PATH` or where Debian puts servers (`/usr/sbin` is on root's

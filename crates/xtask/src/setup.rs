@@ -6,12 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use testbed::{Chromium, components, workspace_root};
+use testbed::{Chromium, Kafka, components, workspace_root};
 
 use crate::run::{command, in_ci, quietly};
-
-/// The newest Kafka that the compose file ships (`deploy/compose.yaml`).
-const KAFKA: &str = "4.1.1";
 
 /// Builds with the workspace's `rust-version`.
 const CARGO_DENY: &str = "0.20.2";
@@ -112,7 +109,7 @@ fn from_debian(program: &str, packages: &[&str]) -> Result<()> {
 /// Resolves Kafka and all that it stands on with a manifest of three lines, and lays the jars side by side.
 fn kafka() -> Result<()> {
     let folder = components().join("kafka");
-    if is_ready(&folder, KAFKA) {
+    if is_ready(&folder, Kafka::VERSION) {
         return Ok(());
     }
     empty(&folder)?;
@@ -124,7 +121,7 @@ fn kafka() -> Result<()> {
         "-DincludeScope=runtime",
         "-DoutputDirectory=lib",
     ]))?;
-    mark_ready(&folder, KAFKA)
+    mark_ready(&folder, Kafka::VERSION)
 }
 
 fn pom() -> String {
@@ -137,7 +134,7 @@ fn pom() -> String {
     format!(
         "<project><modelVersion>4.0.0</modelVersion><groupId>luong</groupId><artifactId>testbed</artifactId>\
          <version>1</version><packaging>pom</packaging><dependencies>{}{}</dependencies></project>\n",
-        dependency("org.apache.kafka", "kafka_2.13", KAFKA),
+        dependency("org.apache.kafka", "kafka_2.13", Kafka::VERSION),
         dependency("org.slf4j", "slf4j-simple", SLF4J),
     )
 }
