@@ -17,6 +17,7 @@ mod link;
 mod locate;
 mod network;
 mod point;
+mod registry;
 mod rows;
 mod sensor;
 #[cfg(test)]
@@ -27,4 +28,5 @@ pub use file::FileError;
 pub use link::{Defaults, Link, LinkIndex, Node, NodeIndex, RoadClass};
 pub use network::{Located, Network, NetworkVersion};
 pub use point::{BoundingBox, Point};
+pub use registry::{Fault, RegistryReport, RowFault, Severity};
 pub use sensor::{Registry, Sensor, SensorIndex, SensorKind};

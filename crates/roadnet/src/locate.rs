@@ -46,6 +46,11 @@ impl Network {
         found
     }
 
+    /// Returns the place on a link that is nearest to a point; `None` where the link is drawn without length.
+    pub fn project(&self, link: LinkIndex, point: Point) -> Option<Located> {
+        self.nearest_on(link, &LocalFrame::at(point), None)
+    }
+
     /// Returns the links whose box touches the given one, by index.
     pub fn in_box(&self, area: &BoundingBox) -> Vec<LinkIndex> {
         let mut found: Vec<_> =
