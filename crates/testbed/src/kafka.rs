@@ -1,5 +1,7 @@
 //! A real Apache Kafka: one node, KRaft, no container. Its jars lie where `cargo xtask setup` put them.
 
+mod prepared;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -10,6 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
+use self::prepared::Prepared;
 use crate::{
     Missing, Program, ProgramError, Signal,
     place::{components, executable, scratch},
@@ -79,10 +82,19 @@ impl Kafka {
         SHARED.get_or_init(Self::start).as_ref().map_err(Missing::again)
     }
 
+    /// Does once what every start needs, so that no test waits for it. A start does it too if nobody has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kafka::start`].
+    pub fn prepare() -> Result<(), Missing> {
+        Prepared::get(&java()?).map(drop).map_err(|error| broken(&error))
+    }
+
     fn start_on(java: &Path, port: u16, controller: u16) -> Result<Self, StartError> {
         let folder = scratch("kafka")?;
         fs::write(folder.path().join("server.properties"), properties(port, controller, folder.path()))?;
-        format(java, folder.path())?;
+        Prepared::get(java)?.copy_data(folder.path())?;
         let program = launch(java, folder.path())?;
         Ok(Self { port, folder, program })
     }
@@ -97,6 +109,15 @@ impl Kafka {
     #[must_use]
     pub fn log(&self) -> String {
         self.program.stderr()
+    }
+
+    /// Waits for a line of its log that contains `text`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::wait_for`].
+    pub fn wait_for_log(&mut self, text: &str, patience: Duration) -> Result<String, ProgramError> {
+        self.program.wait_for_text(text, patience)
     }
 
     /// Kills it (SIGKILL).
@@ -130,7 +151,7 @@ impl Kafka {
     pub fn restart(&mut self) -> Result<(), Missing> {
         self.program.kill();
         let java = java()?;
-        self.program = launch(&java, self.folder.path()).map_err(|error| broken(&error.into()))?;
+        self.program = launch(&java, self.folder.path()).map_err(|error| broken(&error))?;
         Ok(())
     }
 }
@@ -171,16 +192,9 @@ fn jvm(java: &Path, folder: &Path) -> Command {
     command
 }
 
-fn format(java: &Path, folder: &Path) -> Result<(), StartError> {
+fn launch(java: &Path, folder: &Path) -> Result<Program, StartError> {
     let mut command = jvm(java, folder);
-    command.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", "server.properties"]);
-    let mut program = Program::spawn_command(command)?;
-    let status = program.wait(PATIENCE)?;
-    if status.success() { Ok(()) } else { Err(StartError::Format(program.stdout() + &program.stderr())) }
-}
-
-fn launch(java: &Path, folder: &Path) -> Result<Program, ProgramError> {
-    let mut command = jvm(java, folder);
+    command.arg(format!("-XX:SharedArchiveFile={}", Prepared::get(java)?.class_archive().display()));
     command.args(["kafka.Kafka", "server.properties"]);
     let mut program = Program::spawn_command(command)?;
     program.wait_for_text(READY, PATIENCE)?;
@@ -202,8 +216,11 @@ fn properties(port: u16, controller: u16, folder: &Path) -> String {
 }
 
 /// One node replicates to nobody; a small heap has no room for the cleaner's usual 128 MB; no group waits for members
-/// that will not come.
+/// that will not come. A killed broker may come back only when its last session is over, 9 s as Kafka has it: 3 s is
+/// short for a test, and long enough not to end by itself on a busy machine.
 const SMALL: &str = "\
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1

@@ -110,7 +110,7 @@ fn from_debian(program: &str, packages: &[&str]) -> Result<()> {
 fn kafka() -> Result<()> {
     let folder = components().join("kafka");
     if is_ready(&folder, Kafka::VERSION) {
-        return Ok(());
+        return Ok(Kafka::prepare()?);
     }
     empty(&folder)?;
     fs::write(folder.join("pom.xml"), pom())?;
@@ -121,7 +121,8 @@ fn kafka() -> Result<()> {
         "-DincludeScope=runtime",
         "-DoutputDirectory=lib",
     ]))?;
-    mark_ready(&folder, Kafka::VERSION)
+    mark_ready(&folder, Kafka::VERSION)?;
+    Ok(Kafka::prepare()?)
 }
 
 fn pom() -> String {
