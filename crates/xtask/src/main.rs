@@ -11,6 +11,8 @@ mod count;
 mod page;
 mod run;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -30,10 +32,16 @@ enum Task {
     Page,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
         Task::Setup => setup::all(),
         Task::Test => test::all(),
         Task::Page => page::build(),
+    };
+    if let Err(error) = done {
+        // Not by returning it: a backtrace of the task runner says nothing about what failed.
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }

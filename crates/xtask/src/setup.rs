@@ -191,7 +191,10 @@ pub(crate) fn npm() -> Result<()> {
     if is_ready(&modules, &wanted) {
         return Ok(());
     }
-    quietly(command("npm").current_dir(&page).args(["ci", "--no-audit", "--no-fund"]))?;
+    // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, and a registry that has
+    // only ours writes such a file. `--no-save` keeps to the locked versions and leaves the file alone.
+    let install = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+    quietly(command("npm").current_dir(&page).args(install))?;
     mark_ready(&modules, &wanted)
 }
 
