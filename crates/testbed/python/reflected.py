@@ -12,7 +12,21 @@ stranger's client sees is what this one sees.
 
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+
+class Database(ProtoReflectionDescriptorDatabase):
+    """Asks version 1 of the reflection service; the package still asks v1alpha, whose messages are the same."""
+
+    def __init__(self, channel):
+        super().__init__(channel)
+        self._stub = self
+        self.ServerReflectionInfo = channel.stream_stream(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
 
 
 class Server:
@@ -21,7 +35,7 @@ class Server:
     def __init__(self, address):
         # Receivers default to 4 MiB a message; that default is part of what is tested.
         self.channel = grpc.insecure_channel(address)
-        self.database = ProtoReflectionDescriptorDatabase(self.channel)
+        self.database = Database(self.channel)
         self.pool = descriptor_pool.DescriptorPool(self.database)
 
     def services(self):
