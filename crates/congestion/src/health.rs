@@ -91,12 +91,14 @@ impl Health {
     pub(crate) fn judge(&mut self, at: Timestamp, context: &Context<'_>) -> Vec<Fault> {
         let limits = &context.config.health;
         let mut changed = Vec::new();
+        let common_cause = self.most_are_silent(at, context);
         for (number, (state, device)) in self.devices.iter_mut().zip(context.devices).enumerate() {
             if state.readings < REGULAR_READINGS {
                 continue;
             }
-            let silent_ms = (limits.silent_periods * device.period_ms as f64) as i64;
-            let silent = at.as_millis() - state.heard_at > silent_ms;
+            let told_silent = state.told[Kind::Silent as usize];
+            let silent =
+                if common_cause { told_silent } else { state.is_silent(at, device, limits.silent_periods) };
             let stuck = state.last.iter().any(|r| r.times >= limits.stuck_readings);
             let wrong_clock = state.clock_error_ms != 0;
             for (kind, open) in [(Kind::Silent, silent), (Kind::Stuck, stuck), (Kind::Clock, wrong_clock)] {
@@ -106,6 +108,25 @@ impl Health {
             }
         }
         changed
+    }
+}
+
+impl Health {
+    /// Tells whether half of the devices are silent at once: then the road of the messages is broken, not the devices.
+    fn most_are_silent(&self, at: Timestamp, context: &Context<'_>) -> bool {
+        let periods = context.config.health.silent_periods;
+        let regular = || {
+            self.devices.iter().zip(context.devices).filter(|(state, _)| state.readings >= REGULAR_READINGS)
+        };
+        // Half of the time that makes one device silent: the others are to be held back before they are told.
+        let silent = regular().filter(|(state, device)| state.is_silent(at, device, periods / 2.0)).count();
+        2 * silent > regular().count()
+    }
+}
+
+impl State {
+    fn is_silent(&self, at: Timestamp, device: &Device, periods: f64) -> bool {
+        at.as_millis() - self.heard_at > (periods * device.period_ms as f64) as i64
     }
 }
 
