@@ -84,6 +84,14 @@ impl Log {
         local::LocalLog::open(dir, config).await.map(Self::Local)
     }
 
+    /// Opens the log of a Kafka cluster. Does not wait for the brokers: [`Self::probe`] asks for them.
+    ///
+    /// # Errors
+    /// When a setting is unknown, reserved or not built in.
+    pub fn open_kafka(config: kafka::Config) -> Result<Self, Error> {
+        kafka::KafkaLog::open(config).map(Self::Kafka)
+    }
+
     /// Creates the topics that are missing and checks those that are there.
     ///
     /// # Errors
