@@ -3,6 +3,7 @@
 //! [`read_any`] looks at the content, not at the name, to tell the format. What an importer leaves out or guesses is
 //! counted by reason in the [`ImportReport`], each with one example.
 
+mod osm;
 mod report;
 mod sniff;
 mod sumo;
@@ -97,9 +98,9 @@ pub fn read_any(name: &str, from: impl Read + Send) -> Result<Imported, ImportEr
     let (format, content) = sniff::open(from).map_err(|why| why.named(name))?;
     let read = match format {
         MapFormat::Sumo => sumo::read(content),
-        MapFormat::OsmPbf | MapFormat::OsmXml | MapFormat::GeoJson => {
-            Err(Failure::Malformed("this format is not read yet".into()))
-        }
+        MapFormat::OsmPbf => osm::read_pbf(content),
+        MapFormat::OsmXml => osm::read_xml(content),
+        MapFormat::GeoJson => Err(Failure::Malformed("this format is not read yet".into())),
     };
     let imported = read.map_err(|why| why.of(format, name))?;
     if imported.network.links().is_empty() {
