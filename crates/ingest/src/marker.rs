@@ -1,0 +1,45 @@
+//! Clock markers: they keep the clock of every partition moving while no reading comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{Append, Log, Record};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::clock::LogClock;
+use crate::lane::RecordKeys;
+use crate::metrics::Metrics;
+
+/// Writes a marker into every partition of the observations each `period`, until it is stopped. A tick is left out
+/// while the log still works on the one before: an old clock says nothing that a later one does not say better.
+pub(crate) async fn write_markers(
+    log: Log,
+    keys: Arc<RecordKeys>,
+    clock: Arc<LogClock>,
+    metrics: Arc<Metrics>,
+    period: Duration,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        match append(&log, &keys, &clock).await {
+            Ok(()) => metrics.markers.inc_by(u64::from(keys.partitions())),
+            // The lanes meet the same failure with data in their hands, and say it.
+            Err(error) => debug!(%error, "the log did not take the clock markers"),
+        }
+    }
+}
+
+async fn append(log: &Log, keys: &RecordKeys, clock: &LogClock) -> Result<(), eventlog::Error> {
+    let received_at = clock.complete_until();
+    let value = wire::encode_marker(received_at);
+    let marker = |partition| Append {
+        topic: keys.observations(),
+        partition,
+        record: Record { value: value.clone(), timestamp_ms: received_at.as_millis(), ..Record::default() },
+    };
+    log.append((0..keys.partitions()).map(marker).collect()).await?.await
+}
