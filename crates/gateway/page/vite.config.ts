@@ -10,18 +10,10 @@ export default defineConfig({
     emptyOutDir: true,
     sourcemap: false,
     // The notices that the licences of what is bundled ask for.
-    license: { fileName: "licenses.md" },
+    license: { fileName: "licenses.txt" },
     // A strict content security policy allows no data: URL in scripts and workers.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 2000,
-    rollupOptions: {
-      output: {
-        // Names without hashes keep the history of the committed build readable; the server answers with ETags.
-        entryFileNames: "assets/[name].js",
-        chunkFileNames: "assets/[name].js",
-        assetFileNames: "assets/[name][extname]",
-      },
-    },
   },
 });

@@ -79,7 +79,7 @@ function item(event: TrafficEvent, { network, chosen, nowMs }: EventsShown, them
   const mark = element("span", { class: "mark", "aria-hidden": "true" });
   mark.style.setProperty("--mark", PALETTES[theme].events[event.type] ?? PALETTES[theme].events[0]);
   const opened = openedMs(event);
-  const since = words.since(speech.time(opened), speech.span(Math.max(0, (nowMs - opened) / 1000)));
+  const since = words.since(speech.hourAndMinute(opened), speech.span(Math.max(0, (nowMs - opened) / 1000)));
   const button = element(
     "button",
     { type: "button", "data-event": event.id, "aria-pressed": String(event.id === chosen) },

@@ -13,7 +13,7 @@ export class EventStore {
   private reconciled = false;
   resumeToken = "";
 
-  /** A new stream begins: what it does not confirm, and the list neither, is over. */
+  /** The list is being asked for: what it does not name, and the stream neither from now on, is over. */
   begin(): void {
     this.heard.clear();
     this.reconciled = false;
@@ -27,7 +27,7 @@ export class EventStore {
     if (this.reconciled && event.change === EventChange.CLEARED) this.newest.delete(event.id);
   }
 
-  /** Takes the list of all open events, asked for after the stream had begun. */
+  /** Takes the list of all open events, asked for at `begin`. */
   reconcile(listed: readonly TrafficEvent[]): void {
     const ids = new Set(listed.map((event) => event.id));
     for (const id of [...this.newest.keys()]) {

@@ -13,6 +13,7 @@ import { CityMap } from "./map.js";
 import type { EventMark } from "./map.js";
 import { hideLink, onClose, showLink } from "./panel.js";
 import { Picture } from "./picture.js";
+import { isFromOpenStreetMap } from "./network.js";
 import * as preferences from "./preferences.js";
 import { browserWorld, Reconnector } from "./reconnect.js";
 import type { Connection } from "./reconnect.js";
@@ -144,6 +145,7 @@ function redrawAll(): void {
   label("whole-city", words.wholeCity);
   byId("language").textContent = speech.language === "vi" ? "EN" : "VI";
   city?.describe(words.map);
+  byId("credit").textContent = isFromOpenStreetMap(picture.network) ? words.openStreetMap : "";
   nameSearch(speech);
   drawLegend(theme, speech);
   redraw();

@@ -27,7 +27,7 @@ export interface Picks {
 }
 
 const PICK_RADII_PX = [0, 3, 7];
-const FIT = { padding: 48, maxZoom: 16 };
+const FIT = { padding: 48, maxZoom: 15.5 };
 
 export class CityMap {
   private readonly map: MapLibre;
@@ -103,7 +103,10 @@ export class CityMap {
 
   wholeCity(): void {
     const box = boundsOf(this.network.roads);
-    if (box) this.map.fitBounds(box, { ...FIT, padding: 24, duration: 0 });
+    if (!box) return;
+    // Beside the legend where there is room for both.
+    const wide = this.map.getContainer().clientWidth > 700;
+    this.map.fitBounds(box, { ...FIT, padding: { top: 24, bottom: 24, right: 60, left: wide ? 300 : 24 }, duration: 0 });
   }
 
   zoomBy(steps: number): void {

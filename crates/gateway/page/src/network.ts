@@ -44,6 +44,11 @@ export function networkOf(version: string, links: readonly Link[]): Network {
   return new Network(version, roads);
 }
 
+/** Ids as the importer gives them to ways of OpenStreetMap, whose licence asks to be named where its map is shown. */
+export function isFromOpenStreetMap(network: Network): boolean {
+  return network.roads.some(({ link }) => /^w\d+\.\d+[fb]$/.test(link.linkId));
+}
+
 /** Undoes the wire's delta coding: pairs of lon and lat in 1e-7 degrees, each a difference to the pair before. */
 export function verticesOf(deltas: readonly number[]): LonLat[] {
   const vertices: LonLat[] = [];

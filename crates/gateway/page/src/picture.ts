@@ -9,6 +9,8 @@ import type { Service } from "./service.js";
 import { StateStore } from "./states.js";
 import type { StateUpdate, StateUpdate_Kind } from "./gen/luong/v1/state_pb.js";
 
+const LIST_AFTER_MS = 1000;
+
 /** Who draws the picture. */
 export interface Viewer {
   networkChanged(): void;
@@ -89,9 +91,10 @@ export class Picture {
   }
 
   private async followEvents(signal: AbortSignal): Promise<void> {
-    this.events.begin();
-    // Asked for once the stream stands, so that no change falls between the two.
+    // Asked for once the stream stands, so that no change falls between the two; a proxy may hold its headers back until
+    // the first event, so it is asked for after a while all the same.
     const reconcile = () => void this.reconcile(signal);
+    const later = setTimeout(reconcile, LIST_AFTER_MS);
     try {
       for await (const event of this.service.watchEvents(this.events.resumeToken, signal, reconcile)) {
         if (signal.aborted) return;
@@ -102,10 +105,13 @@ export class Picture {
       if (isNotOffered(error)) return this.withoutEvents(signal);
       if (isRefused(error)) this.events.resumeToken = "";
       throw error;
+    } finally {
+      clearTimeout(later);
     }
   }
 
   private async reconcile(signal: AbortSignal): Promise<void> {
+    this.events.begin();
     try {
       const listed = await this.service.openEvents(signal);
       if (signal.aborted) return;

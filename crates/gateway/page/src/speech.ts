@@ -9,12 +9,14 @@ export class Speech {
   readonly words: Words;
   private readonly formats = new Map<number, Intl.NumberFormat>();
   private readonly clock: Intl.DateTimeFormat;
+  private readonly minute: Intl.DateTimeFormat;
   private readonly calendar: Intl.DateTimeFormat;
 
   constructor(readonly language: Language) {
     this.words = WORDS[language];
     const locale = language === "vi" ? "vi-VN" : "en-GB";
     this.clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    this.minute = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     this.calendar = new Intl.DateTimeFormat(locale, { day: "2-digit", month: "2-digit", year: "numeric" });
   }
 
@@ -49,6 +51,10 @@ export class Speech {
 
   time(ms: number): string {
     return this.clock.format(ms);
+  }
+
+  hourAndMinute(ms: number): string {
+    return this.minute.format(ms);
   }
 
   date(ms: number): string {

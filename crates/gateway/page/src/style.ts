@@ -34,7 +34,7 @@ function byZoom(px: (atZoom: number) => ExpressionSpecification): ExpressionSpec
 /** What is not known is drawn thin: it must not hide what is. */
 const lineWidth = byZoom((px) => ["*", px, ["get", "width"], ["case", ["==", level, 0], 0.6, 1]]);
 const gapWidth = byZoom((px) => ["+", 0.8, ["*", px, ["get", "width"]]]);
-const chosenWidth = byZoom((px) => ["+", 5, ["*", px, ["get", "width"]]]);
+const chosenGap = byZoom((px) => ["+", 1, ["*", px, ["get", "width"]]]);
 
 /** The two directions of a road lie side by side, each to the right of the middle. */
 const lineOffset = byZoom((px) => ["case", ["get", "twoWay"], ["+", 0.4, ["*", 0.5 * px, ["get", "width"]]], 0]);
@@ -88,13 +88,6 @@ export function styleFor(theme: Theme): StyleSpecification {
     layers: [
       { id: "ground", type: "background", paint: paint("ground") },
       {
-        id: "chosen",
-        type: "line",
-        source: CHOSEN,
-        layout: { "line-cap": "round", "line-join": "round" },
-        paint: { ...paint("chosen"), "line-width": chosenWidth, "line-offset": lineOffset },
-      },
-      {
         id: "links",
         type: "line",
         source: LINKS,
@@ -122,6 +115,14 @@ export function styleFor(theme: Theme): StyleSpecification {
           "line-dasharray": [0.8, 1.8],
           "line-opacity": ["case", estimated, 1, 0],
         },
+      },
+      {
+        // Two strokes, one on each side of what is chosen, so that its colour stays to be seen.
+        id: "chosen",
+        type: "line",
+        source: CHOSEN,
+        layout: { "line-join": "round" },
+        paint: { ...paint("chosen"), "line-width": 2.5, "line-gap-width": chosenGap, "line-offset": lineOffset },
       },
       {
         id: "names",

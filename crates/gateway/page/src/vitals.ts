@@ -51,7 +51,9 @@ export function showVitals(vitals: Vitals, speech: Speech): void {
   showNotice(vitals, speech);
 }
 
-function showConnection({ connection: { kind } }: Vitals, { words }: Speech): void {
+function showConnection({ connection: now, lost }: Vitals, { words }: Speech): void {
+  // Between two tries it is still lost: no flicker.
+  const kind = lost ? "lost" : now.kind;
   connection.dataset["kind"] = kind;
   setText(connectionWord, kind === "live" ? words.live : kind === "lost" ? words.offline : words.connecting);
 }

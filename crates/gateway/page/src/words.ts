@@ -38,13 +38,13 @@ const vi = {
   ago: (age: string) => `${age} trước`,
 
   legend: "Mức phục vụ",
-  legendNote: "tốc độ so với tốc độ tự do; số đoạn đường",
+  legendNote: "so với tốc độ tự do · số đoạn đường",
   levels: ["Chưa biết", "Thông thoáng", "Thuận lợi", "Ổn định", "Đông xe", "Rất đông", "Ùn tắc"],
   measured: "Đo trực tiếp",
   estimated: "Ước tính",
   stale: "Số liệu cũ",
 
-  events: "Hàng chờ và sự kiện",
+  events: "Hàng chờ, sự kiện",
   noEvents: "Không có sự kiện nào.",
   eventsNotOffered: "Dịch vụ này không cung cấp sự kiện.",
   worstFirst: "Nặng nhất trước",
@@ -58,6 +58,7 @@ const vi = {
   sure: (percent: string) => `chắc chắn ${percent}`,
   sensor: (id: string) => `cảm biến ${id}`,
 
+  openStreetMap: "© những người đóng góp cho OpenStreetMap",
   close: "Đóng",
   unnamed: "Đường không tên",
   towards: ["hướng bắc", "hướng đông bắc", "hướng đông", "hướng đông nam", "hướng nam", "hướng tây nam", "hướng tây", "hướng tây bắc"],
@@ -148,13 +149,13 @@ const en: Words = {
   ago: (age) => `${age} ago`,
 
   legend: "Level of service",
-  legendNote: "speed against free flow; number of links",
+  legendNote: "speed against free flow · links",
   levels: ["Not known", "Free", "Easy", "Steady", "Busy", "Slow", "Jammed"],
   measured: "Measured",
   estimated: "Estimated",
   stale: "Old data",
 
-  events: "Queues and events",
+  events: "Queues, events",
   noEvents: "No open events.",
   eventsNotOffered: "This service offers no events.",
   worstFirst: "Worst first",
@@ -168,6 +169,7 @@ const en: Words = {
   sure: (percent) => `${percent} sure`,
   sensor: (id) => `sensor ${id}`,
 
+  openStreetMap: "© OpenStreetMap contributors",
   close: "Close",
   unnamed: "Road without a name",
   towards: ["northbound", "north-eastbound", "eastbound", "south-eastbound", "southbound", "south-westbound", "westbound", "north-westbound"],

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { EventChange, EventType, TrafficEvents, TrafficEventSchema } from "../src/gen/luong/v1/events_pb.js";
@@ -25,8 +26,10 @@ const TYPES: Record<string, string> = {
   ".mjs": "text/javascript",
   ".css": "text/css",
   ".svg": "image/svg+xml",
-  ".md": "text/plain; charset=utf-8",
+  ".txt": "text/plain; charset=utf-8",
 };
+
+type StateFields = Omit<MessageInitShape<typeof LinkStateSchema>, "$typeName" | "$unknown">;
 
 export class MockGateway {
   version = "1".repeat(16);
@@ -34,15 +37,14 @@ export class MockGateway {
   readonly events = new Map<string, TrafficEvent>();
   readingsPerS: number | undefined;
   heartbeatMs = 500;
-  /** False: only heartbeats without a moving clock, as from a stopped analyser. */
-  private asOfMs = Date.now();
+  /** Stands still while no state comes, as with a stopped analyser. */
+  asOfMs = Date.now();
   private generation = 1;
   private changes: { n: number; linkId: string }[] = [];
   private eventChanges: TrafficEvent[] = [];
   private wakers = new Set<() => void>();
   private server: Server | undefined;
   private readonly sockets = new Set<Socket>();
-  readonly policyReports: string[] = [];
 
   constructor(
     readonly links: Link[],
@@ -98,9 +100,9 @@ export class MockGateway {
     this.changes = [];
   }
 
-  setState(linkId: string, state: Partial<Pick<LinkState, keyof LinkState>>): void {
+  setState(linkId: string, state: StateFields): void {
     this.asOfMs = Date.now();
-    this.states.set(linkId, create(LinkStateSchema, { linkId, validAt: timestampFromMs(this.asOfMs), ...(state as object) }));
+    this.states.set(linkId, create(LinkStateSchema, { linkId, validAt: timestampFromMs(this.asOfMs), ...state }));
     this.changes.push({ n: this.changes.length + 1, linkId });
     this.wake();
   }
@@ -183,7 +185,7 @@ export class MockGateway {
 }
 
 /** A measured state of some level; speeds are chosen in the middle of the level's band of a 50 km/h free flow. */
-export function observed(level: LevelOfService, more: object = {}): Partial<LinkState> {
+export function observed(level: LevelOfService, more: StateFields = {}): StateFields {
   const share = [0, 0.9, 0.73, 0.58, 0.45, 0.35, 0.15][level]!;
   const speed = 50 * share;
   return {
