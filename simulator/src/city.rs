@@ -17,6 +17,7 @@ pub use sensors::{Instruments, equip};
 pub use synthetic::synthetic;
 
 pub(crate) use plan::{Plan, Road, Site};
+pub(crate) use sensors::FLEETS;
 
 /// A road network with what a simulation needs beside it.
 #[derive(Debug)]

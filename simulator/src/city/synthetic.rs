@@ -107,7 +107,7 @@ impl Grid {
 
     fn has_signal(&self, row: usize, column: usize) -> bool {
         let inner = (1..self.side - 1).contains(&row) && (1..self.side - 1).contains(&column);
-        inner && (Self::is_artery(row) || Self::is_artery(column)) && (row + column) % 2 == 0
+        inner && (Self::is_artery(row) || Self::is_artery(column)) && (row + column).is_multiple_of(2)
     }
 
     fn streets_from(&self, row: usize, column: usize) -> Vec<Road> {
@@ -116,7 +116,7 @@ impl Grid {
         if column + 1 < self.side {
             roads.push(self.road(Step { name: "Row", row, column, to: (row, column + 1) }));
         }
-        if row + 1 < self.side && !(row + 1 == self.river_row() && !self.has_bridge(column)) {
+        if row + 1 < self.side && (row + 1 != self.river_row() || self.has_bridge(column)) {
             roads.push(self.road(Step { name: "Column", row, column, to: (row + 1, column) }));
         }
         let corner = row + 1 < self.side && column + 1 < self.side && row + 1 != self.river_row();
