@@ -157,7 +157,7 @@ impl Run {
         if let Ok(starts) = beginning.await {
             let pace = Pace { starts, begins: Instant::now(), speed };
             while let Some(moment) = next(&mut played, &shutdown).await {
-                send(&mut publisher, &moment.messages, &topics, &pace, &shutdown).await;
+                send(&mut publisher, &moment, &topics, &pace, &shutdown).await;
                 summary.seconds = moment.second.max(summary.seconds);
                 summary.events += moment.messages.len() as u64;
                 report(&progress, &moment, &summary, publisher.counters());
@@ -282,17 +282,19 @@ async fn next(played: &mut mpsc::Receiver<Moment>, shutdown: &CancellationToken)
     }
 }
 
-/// Sends each message at its time, while there is no shutdown.
+/// Sends each message at its time, while there is no shutdown; at the end of the scenario nobody waits for the last
+/// stragglers of the field.
 async fn send(
     publisher: &mut Publisher,
-    messages: &[Message],
+    moment: &Moment,
     topics: &[String],
     pace: &Pace,
     shutdown: &CancellationToken,
 ) {
+    let latest = pace.starts.plus_millis(moment.second as i64 * 1000);
     let all = async {
-        for message in messages {
-            if let Some(due) = pace.due(message.arrives)
+        for message in &moment.messages {
+            if let Some(due) = pace.due(message.arrives.min(latest))
                 && due > Instant::now() + Duration::from_millis(5)
             {
                 sleep_until(due).await;
