@@ -5,9 +5,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+use model::VehicleClass;
 use roadnet::import::{ImportReport, Remark, read_any};
-use roadnet::{Network, RoadClass};
+use roadnet::{Link, Network, RoadClass, check, export};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -24,6 +25,31 @@ pub(crate) enum Command {
         /// The network file.
         file: PathBuf,
     },
+    /// Lists what looks wrong with a network.
+    Check {
+        /// The network file.
+        file: PathBuf,
+        /// How many links are named for each fault.
+        #[arg(long, default_value_t = 5)]
+        show: usize,
+    },
+    /// Writes a network for other programs.
+    Export {
+        /// The network file.
+        file: PathBuf,
+        /// GeoJSON for maps (can be imported again), CSV for tables.
+        #[arg(long, value_enum, default_value_t = ExportFormat::Geojson)]
+        format: ExportFormat,
+        /// Where it goes; standard output when absent.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Geojson,
+    Csv,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
@@ -31,7 +57,21 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Import { file, out: to } => import(&file, &to, &mut out),
         Command::Info { file } => info(&load(&file)?, &mut out),
+        Command::Check { file, show } => list_faults(&load(&file)?, show, &mut out),
+        Command::Export { file, format, out: Some(to) } => {
+            let network = load(&file)?;
+            replace(&to, |to| export_to(&network, format, to))
+        }
+        Command::Export { file, format, out: None } => export_to(&load(&file)?, format, out),
     }
+}
+
+fn export_to(network: &Network, format: ExportFormat, to: impl Write) -> anyhow::Result<()> {
+    match format {
+        ExportFormat::Geojson => export::geojson(network, BufWriter::new(to))?,
+        ExportFormat::Csv => export::csv(network, to)?,
+    }
+    Ok(())
 }
 
 /// Reads a network file.
@@ -43,20 +83,20 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Network> {
 fn import(from: &Path, to: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let file = File::open(from).with_context(|| format!("can't open the map {}", from.display()))?;
     let imported = read_any(&from.display().to_string(), file)?;
-    store(&imported.network, to)?;
+    replace(to, |file| Ok(imported.network.write(file)?))?;
     report(&imported.report, out)?;
     info(&imported.network, out)?;
     Ok(writeln!(out, "written to {}", to.display())?)
 }
 
 /// Writes beside the old file and puts the new one in its place, so that a crash leaves one of them whole.
-fn store(network: &Network, to: &Path) -> anyhow::Result<()> {
+fn replace(to: &Path, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     let file = File::create(&part).with_context(|| format!("can't write {}", part.display()))?;
     let mut buffered = BufWriter::new(file);
-    network.write(&mut buffered).with_context(|| format!("can't write {}", part.display()))?;
+    write(&mut buffered).with_context(|| format!("can't write {}", part.display()))?;
     buffered.into_inner()?.sync_all()?;
     std::fs::rename(&part, to).with_context(|| format!("can't put {} in its place", to.display()))
 }
@@ -76,15 +116,62 @@ fn report(report: &ImportReport, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn info(network: &Network, out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "{:<13}{:>8}{:>10}", "class", "links", "km")?;
+    let links = network.links();
+    writeln!(
+        out,
+        "{:<13}{:>8}{:>10}   known:{:>7}{:>7}{:>7}",
+        "class", "links", "km", "lanes", "width", "speed"
+    )?;
     for class in RoadClass::ALL {
-        let of_class = || network.links().iter().filter(|link| link.class == class);
-        let km: f64 = of_class().map(|link| f64::from(link.length_m)).sum::<f64>() / 1000.0;
-        if of_class().next().is_some() {
-            writeln!(out, "{:<13}{:>8}{km:>10.1}", class.name(), of_class().count())?;
+        let of_class: Vec<&Link> = links.iter().filter(|link| link.class == class).collect();
+        if !of_class.is_empty() {
+            writeln!(out, "{}", summary(class.name(), &of_class))?;
         }
     }
-    let km: f64 = network.links().iter().map(|link| f64::from(link.length_m)).sum::<f64>() / 1000.0;
-    writeln!(out, "{:<13}{:>8}{km:>10.1}", "all", network.links().len())?;
+    writeln!(out, "{}", summary("all", &links.iter().collect::<Vec<_>>()))?;
+    let two_wheels = links.iter().filter(|link| !link.allowed.contains(VehicleClass::Car)).count();
+    let signals = links.iter().filter(|link| link.signal_at_end).count();
+    let parts = check::components(network);
+    writeln!(out, "{:>9}  nodes", network.nodes().len())?;
+    writeln!(out, "{signals:>9}  links end at a traffic light")?;
+    writeln!(out, "{two_wheels:>9}  links are closed to cars")?;
+    let turns: usize = network.indices().map(|link| network.downstream(link).len()).sum();
+    writeln!(out, "{turns:>9}  turns")?;
+    let largest = parts.first().copied().unwrap_or_default();
+    writeln!(out, "{:>9}  separate parts; the largest has {largest} links", parts.len())?;
+    if let Some(bounds) = network.bounds() {
+        let (min, max) = (bounds.min, bounds.max);
+        writeln!(out, "from {:.5}, {:.5} to {:.5}, {:.5} (lon, lat)", min.lon, min.lat, max.lon, max.lat)?;
+    }
     Ok(writeln!(out, "network version {}", network.version())?)
+}
+
+/// Returns one row: how many, how long, and the share whose attributes the map tells.
+fn summary(name: &str, links: &[&Link]) -> String {
+    let km: f64 = links.iter().map(|link| f64::from(link.length_m)).sum::<f64>() / 1000.0;
+    let known = |default: fn(&Link) -> bool| {
+        let known = links.iter().filter(|link| !default(link)).count();
+        format!("{:.0} %", 100.0 * known as f64 / links.len().max(1) as f64)
+    };
+    let lanes = known(|link| link.defaults.lanes);
+    let width = known(|link| link.defaults.width);
+    let speed = known(|link| link.defaults.speed_limit);
+    format!("{name:<13}{:>8}{km:>10.1}         {lanes:>7}{width:>7}{speed:>7}", links.len())
+}
+
+fn list_faults(network: &Network, show: usize, out: &mut impl Write) -> anyhow::Result<()> {
+    let findings = check::check(network);
+    for finding in &findings {
+        writeln!(out, "{:>9}  links: {}", finding.links.len(), finding.fault.meaning())?;
+        let named = finding.links.iter().take(show).map(|&link| network.link(link).id.as_str());
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = if finding.links.len() > show { ", …" } else { "" };
+        if show > 0 {
+            writeln!(out, "           {named}{more}")?;
+        }
+    }
+    if findings.is_empty() {
+        writeln!(out, "{} links, nothing looks wrong", network.links().len())?;
+    }
+    Ok(())
 }

@@ -3,6 +3,8 @@
 //! [`read_any`] looks at the content, not at the name, to tell the format. What an importer leaves out or guesses is
 //! counted by reason in the [`ImportReport`], each with one example.
 
+mod defaults;
+mod geojson;
 mod osm;
 mod report;
 mod sniff;
@@ -100,7 +102,7 @@ pub fn read_any(name: &str, from: impl Read + Send) -> Result<Imported, ImportEr
         MapFormat::Sumo => sumo::read(content),
         MapFormat::OsmPbf => osm::read_pbf(content),
         MapFormat::OsmXml => osm::read_xml(content),
-        MapFormat::GeoJson => Err(Failure::Malformed("this format is not read yet".into())),
+        MapFormat::GeoJson => geojson::read(content),
     };
     let imported = read.map_err(|why| why.of(format, name))?;
     if imported.network.links().is_empty() {

@@ -11,6 +11,8 @@
 #![warn(missing_docs)]
 
 mod builder;
+pub mod check;
+pub mod export;
 mod file;
 pub mod import;
 mod link;

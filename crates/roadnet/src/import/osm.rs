@@ -2,12 +2,11 @@
 //!
 //! Piece *n* of way *w* is the link `w{w}.{n}f` along the way's nodes and `w{w}.{n}b` against them. What a way's tags say
 //! is read in [`access`] (class and vehicles), [`direction`] (one-way), [`attributes`] (lanes, width, speed, name) with
-//! [`defaults`] where the map is silent; [`signals`] and [`turns`] read nodes and relations.
+//! [`super::defaults`] where the map is silent; [`signals`] and [`turns`] read nodes and relations.
 
 mod access;
 mod attributes;
 mod cut;
-mod defaults;
 mod direction;
 mod map;
 mod pbf;

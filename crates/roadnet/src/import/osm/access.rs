@@ -2,10 +2,10 @@
 
 use model::{ClassSet, VehicleClass};
 
-use super::defaults::Ramp;
 use super::map::Tags;
 use super::values;
 use crate::RoadClass;
+use crate::import::defaults::Ramp;
 
 /// A way that vehicles may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,10 +4,10 @@ use compact_str::{CompactString, format_compact};
 use model::ClassSet;
 
 use super::access::Road;
-use super::defaults::{CONTRAFLOW_LANES, CONTRAFLOW_WIDTH_M, Usual, usual};
 use super::direction::{Kind, is_roundabout};
 use super::map::Tags;
 use super::{Side, name, values};
+use crate::import::defaults::{CONTRAFLOW_LANES, CONTRAFLOW_WIDTH_M, Usual, usual};
 use crate::{Defaults, NewLink, NodeIndex};
 
 /// A way, as far as all its pieces share it.
