@@ -28,6 +28,8 @@ enum Task {
     Setup,
     /// Runs every check: format, licences, clippy, rustdoc, all tests, the page.
     Test,
+    /// Runs the checks that are no tests: format, licences, clippy, rustdoc.
+    Check,
     /// Rebuilds the web page that is committed beside its sources.
     Page,
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Setup => setup::all(),
         Task::Test => test::all(),
+        Task::Check => test::checks(),
         Task::Page => page::build(),
     };
     if let Err(error) = done {

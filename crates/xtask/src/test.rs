@@ -4,7 +4,7 @@
 //! the run fails at its end. Cargo compiles three times in all (for clippy, for rustdoc, for the tests), since none of
 //! the three can use what another made of our own crates; the dependencies' metadata is shared by the first two.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 
@@ -20,42 +20,56 @@ struct Step {
     run: fn(&mut Count) -> Result<()>,
 }
 
-const STEPS: [Step; 7] = [
-    Step { name: "setup", run: |_| setup::all() },
+/// What takes a minute or two once it is warm, and needs no component but cargo-deny.
+const CHECKS: [Step; 4] = [
     Step { name: "format", run: |_| show(command("cargo").args(["fmt", "--all", "--check"])) },
     Step { name: "deny", run: |_| deny() },
     Step { name: "clippy", run: |_| clippy() },
     Step { name: "rustdoc", run: |_| rustdoc() },
-    Step { name: "tests", run: cargo_test },
-    Step { name: "page", run: page::test },
 ];
 
-/// Runs every check.
+const SETUP: Step = Step { name: "setup", run: |_| setup::all() };
+
+const TESTS: [Step; 2] = [Step { name: "tests", run: cargo_test }, Step { name: "page", run: page::test }];
+
+/// Runs every check that is no test.
+///
+/// # Errors
+///
+/// When any of them failed; all have run by then.
+pub(crate) fn checks() -> Result<()> {
+    run(&mut CHECKS.iter())
+}
+
+/// Runs every check and every test, and closes with the tests' count.
 ///
 /// # Errors
 ///
 /// When any of them failed; all have run by then.
 pub(crate) fn all() -> Result<()> {
+    run(&mut [SETUP].iter().chain(&CHECKS).chain(&TESTS))
+}
+
+fn run(steps: &mut dyn Iterator<Item = &Step>) -> Result<()> {
     let mut count = Count::default();
-    let mut took: Vec<(&str, Duration)> = Vec::new();
+    let mut took = Vec::new();
     let mut failed = Vec::new();
-    for step in STEPS {
+    for step in steps {
         println!("== {}", step.name);
         let started = Instant::now();
         if let Err(error) = (step.run)(&mut count) {
             println!("== {} FAILED: {error:#}", step.name);
             failed.push(step.name);
         }
-        took.push((step.name, started.elapsed()));
+        took.push(format!("{} {} s", step.name, started.elapsed().as_secs()));
     }
-    println!(
-        "== {}",
-        took.iter().map(|(name, took)| format!("{name} {} s", took.as_secs())).collect::<Vec<_>>().join(", ")
-    );
+    println!("== {}", took.join(", "));
     if !failed.is_empty() {
         println!("== failed: {}", failed.join(", "));
     }
-    println!("{count}");
+    if count != Count::default() {
+        println!("{count}");
+    }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 

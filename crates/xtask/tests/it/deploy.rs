@@ -65,6 +65,14 @@ fn the_kafka_that_is_tested_is_the_one_that_is_shipped() {
 }
 
 #[test]
+fn the_image_is_built_with_the_rust_that_the_workspace_asks_for() {
+    let manifest = read(&workspace_root().join("Cargo.toml"));
+    let version =
+        manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"')).unwrap();
+    assert!(read(&deploy("Containerfile")).contains(&format!("FROM rust:{version}-")), "{version}");
+}
+
+#[test]
 fn systemd_takes_the_unit() {
     let Some(analyze) = require(tool("systemd-analyze")) else { return };
     let folder = tempfile::tempdir().unwrap();
