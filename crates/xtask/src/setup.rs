@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail};
@@ -64,46 +65,48 @@ pub(crate) fn all() -> Result<()> {
 }
 
 fn mosquitto() -> Result<()> {
-    from_debian("/usr/sbin/mosquitto", &["mosquitto"])?;
-    from_debian("/usr/bin/mosquitto_pub", &["mosquitto-clients"])
+    from_debian("/usr/sbin/mosquitto", "mosquitto")?;
+    from_debian("/usr/bin/mosquitto_pub", "mosquitto-clients")
 }
 
 fn chromium() -> Result<()> {
-    if Chromium::path().is_ok() { Ok(()) } else { from_debian("/usr/bin/chromium", &["chromium"]) }
+    if Chromium::path().is_ok() { Ok(()) } else { from_debian("/usr/bin/chromium", "chromium") }
 }
 
 /// Debian packs promtool with the server.
 fn promtool() -> Result<()> {
-    from_debian("/usr/bin/promtool", &["prometheus"])
+    from_debian("/usr/bin/promtool", "prometheus")
 }
 
 /// Its `config` command checks a compose file and needs no engine.
 fn compose() -> Result<()> {
-    from_debian("/usr/bin/docker-compose", &["docker-compose"])
+    from_debian("/usr/bin/docker-compose", "docker-compose")
 }
 
-/// Installs Debian packages where we may, without starting the services that they bring.
-fn from_debian(program: &str, packages: &[&str]) -> Result<()> {
+/// Installs the Debian package that brings a program, where we may, and leaves its service stopped: one that runs
+/// would hold the usual port.
+fn from_debian(program: &str, package: &str) -> Result<()> {
+    static UPDATED: OnceLock<()> = OnceLock::new();
     if Path::new(program).exists() {
         return Ok(());
     }
-    let packages_named = packages.join(" ");
     if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        bail!("no {program}; install it with: sudo apt-get install {packages_named}");
+        bail!("no {program}; install it with: sudo apt-get install {package}");
     }
-    let apt = || {
-        let mut apt = command("apt-get");
-        // 101 is what Debian's policy-rc.d answers for "do not start this service".
-        apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        apt
-    };
-    quietly(apt().args(["-q", "update"]))?;
-    quietly(apt().args(["-q", "-y", "install", "--no-install-recommends"]).args(packages))?;
-    for package in packages.iter().filter(|name| Path::new("/etc/init.d").join(name).exists()) {
-        // A service that runs already would hold its usual port; one that does not run can't be stopped, and need not.
-        quietly(command("service").args([*package, "stop"])).ok();
+    if UPDATED.get().is_none() {
+        apt_get(&["update"])?;
+        UPDATED.get_or_init(|| ());
+    }
+    apt_get(&["install", "--yes", "--no-install-recommends", package])?;
+    if Path::new("/etc/init.d").join(package).exists() {
+        // Fails where nothing was started, which is as good.
+        quietly(command("service").args([package, "stop"])).ok();
     }
     Ok(())
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
+    quietly(command("apt-get").arg("--quiet").args(args).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Resolves Kafka and all that it stands on with a manifest of three lines, and lays the jars side by side.
