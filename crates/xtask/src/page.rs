@@ -58,7 +58,7 @@ pub(crate) fn test(count: &mut Count) -> Result<()> {
         "--bins",
     ]))?;
     let mut browser = npm();
-    browser.env("LUONG_CHROMIUM", chromium).env("LUONG_BIN", luong());
+    browser.env("CHROMIUM", chromium).env("LUONG", luong());
     run("test:page", browser, count)
 }
 

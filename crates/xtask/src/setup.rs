@@ -194,9 +194,7 @@ pub(crate) fn npm() -> Result<()> {
     if is_ready(&modules, &wanted) {
         return Ok(());
     }
-    // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, and a registry that has
-    // only ours writes such a file. `--no-save` keeps to the locked versions and leaves the file alone.
-    let install = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     quietly(command("npm").current_dir(&page).args(install))?;
     mark_ready(&modules, &wanted)
 }
