@@ -20,7 +20,7 @@ import type { Connection } from "./reconnect.js";
 import { nameSearch, onSearch } from "./search.js";
 import { Service } from "./service.js";
 import { Speech } from "./speech.js";
-import { appearanceOf } from "./states.js";
+import { LevelCounts, appearanceOf } from "./states.js";
 import { onRetry, showVitals } from "./vitals.js";
 
 /** Staleness, ages and figures are looked at this often, whatever comes in. */
@@ -38,7 +38,7 @@ let connectingSinceMs = Date.now();
 let chosenLink: number | undefined;
 let chosenEvent: string | undefined;
 let scheduled = false;
-const levelOf: number[] = [];
+let levels = new LevelCounts(0);
 const counts = { updates: 0, snapshots: 0, resumed: 0 };
 
 const service = new Service(createGrpcWebTransport({ baseUrl: new URL(".", location.href).href }));
@@ -72,7 +72,7 @@ function report(now: Connection): void {
 
 function networkChanged(): void {
   chooseNothing();
-  levelOf.length = 0;
+  levels = new LevelCounts(picture.network.roads.length);
   city?.setNetwork(picture.network);
   redrawAll();
 }
@@ -100,7 +100,7 @@ function statesChanged(indexes: readonly number[]): void {
 
 function paint(index: number, nowMs: number | undefined): void {
   const appearance = appearanceOf(picture.states.of(index), nowMs);
-  levelOf[index] = appearance.level;
+  levels.set(index, appearance.level);
   city?.paint(index, appearance);
 }
 
@@ -123,9 +123,7 @@ function schedule(): void {
 
 function redraw(): void {
   showFigures();
-  const perLevel = new Array<number>(7).fill(0);
-  picture.network.roads.forEach((_, index) => (perLevel[levelOf[index] ?? 0]! += 1));
-  showCounts(perLevel, speech);
+  showCounts(levels.counts, speech);
   showChosenLink();
   showOpenEvents();
 }
@@ -166,7 +164,7 @@ function showFigures(): void {
       freshness: picture.clock.freshness(nowMs),
       readingsPerS: picture.readingsPerS,
       updatesPerS: picture.updates.perSecond(nowMs),
-      known: levelOf.reduce((sum, level) => sum + (level > 0 ? 1 : 0), 0),
+      known: levels.known,
       links: picture.network.roads.length,
       loaded: picture.network.version !== "",
       nowMs,

@@ -108,3 +108,25 @@ export function ageSeconds(state: LinkState, nowMs: number | undefined): number 
   if (nowMs === undefined || !state.validAt) return state.ageS;
   return state.ageS + Math.max(0, (nowMs - timestampMs(state.validAt)) / 1000);
 }
+
+/** How many links are at each level, kept as they change: a city has more links than may be counted at each update. */
+export class LevelCounts {
+  /** Index 0 = not known, 1..6 = A..F. */
+  readonly counts: number[];
+  private readonly levels: Uint8Array;
+
+  constructor(private readonly links: number) {
+    this.levels = new Uint8Array(links);
+    this.counts = [links, 0, 0, 0, 0, 0, 0];
+  }
+
+  set(index: number, level: number): void {
+    this.counts[this.levels[index]!]! -= 1;
+    this.counts[level]! += 1;
+    this.levels[index] = level;
+  }
+
+  get known(): number {
+    return this.links - this.counts[0]!;
+  }
+}

@@ -44,7 +44,7 @@ export function showVitals(vitals: Vitals, speech: Speech): void {
   const { words } = speech;
   const readings = vitals.readingsPerS;
   setText(rateTerm, readings === undefined ? words.updatesPerS : words.readingsPerS);
-  setText(rate, speech.number(readings ?? vitals.updatesPerS));
+  setText(rate, vitals.lost ? words.notKnown : speech.number(readings ?? vitals.updatesPerS));
   setText(knownTerm, words.knownLinks);
   setText(known, `${speech.number(vitals.known)} / ${speech.number(vitals.links)}`);
   showBanner(vitals, speech);

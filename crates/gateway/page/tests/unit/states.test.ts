@@ -7,7 +7,7 @@ import type { LinkState } from "../../src/gen/luong/v1/state_pb.js";
 import { networkOf } from "../../src/network.js";
 import { stateRows } from "../../src/rows.js";
 import { Speech } from "../../src/speech.js";
-import { STALE_AFTER_S, StateStore, UNKNOWN, ageSeconds, appearanceOf } from "../../src/states.js";
+import { LevelCounts, STALE_AFTER_S, StateStore, UNKNOWN, ageSeconds, appearanceOf } from "../../src/states.js";
 import { gridCity } from "../city.js";
 import { observed } from "../mock.js";
 
@@ -94,4 +94,14 @@ test("absent stays absent over the wire and is said to be not known", () => {
 test("a link without a state has every figure not known", () => {
   const values = stateRows(undefined, T0, new Speech("vi")).map(([, value]) => value);
   assert.ok(values.every((value) => value.startsWith("chưa biết")), values.join(", "));
+});
+
+test("levels are counted as they change", () => {
+  const levels = new LevelCounts(3);
+  levels.set(0, 6);
+  levels.set(1, 2);
+  levels.set(0, 2);
+  levels.set(2, 0);
+  assert.deepEqual(levels.counts, [1, 0, 2, 0, 0, 0, 0]);
+  assert.equal(levels.known, 2);
 });
