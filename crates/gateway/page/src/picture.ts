@@ -4,12 +4,13 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { EventStore } from "./events.js";
 import { DataClock, Rate } from "./freshness.js";
 import { Network } from "./network.js";
-import { isNotOffered, isRefused } from "./service.js";
+import { isFarewell, isNotOffered, isRefused } from "./service.js";
 import type { Service } from "./service.js";
 import { StateStore } from "./states.js";
 import type { StateUpdate, StateUpdate_Kind } from "./gen/luong/v1/state_pb.js";
 
 const LIST_AFTER_MS = 1000;
+const EVENTS_AGAIN_AFTER_MS = 1000;
 
 /** Who draws the picture. */
 export interface Viewer {
@@ -60,10 +61,12 @@ export class Picture {
 
   private async followStates(signal: AbortSignal, alive: () => void): Promise<void> {
     const onHeader = (headers: Headers) => this.clock.serverSays(headers.get("date"), Date.now());
+    let begun = false;
     try {
       for await (const update of this.service.watchStates(this.states.resumeToken, signal, onHeader)) {
         if (signal.aborted) return;
         alive();
+        begun = true;
         if (this.isOfAnotherNetwork(update)) {
           this.network = Network.empty;
           return;
@@ -71,6 +74,7 @@ export class Picture {
         this.take(update);
       }
     } catch (error) {
+      if (begun && isFarewell(error)) return;
       if (isRefused(error)) this.states.resumeToken = "";
       throw error;
     }
@@ -90,7 +94,21 @@ export class Picture {
     this.viewer.statesChanged(touched);
   }
 
+  /** Follows the events for as long as the session lives; the gateway may end this stream before that of the states. */
   private async followEvents(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.followEventsOnce(signal);
+      } catch (error) {
+        if (isNotOffered(error)) return this.withoutEvents(signal);
+        if (isRefused(error)) this.events.resumeToken = "";
+        if (!isFarewell(error)) throw error;
+      }
+      await pause(EVENTS_AGAIN_AFTER_MS, signal);
+    }
+  }
+
+  private async followEventsOnce(signal: AbortSignal): Promise<void> {
     // Asked for once the stream stands, so that no change falls between the two; a proxy may hold its headers back until
     // the first event, so it is asked for after a while all the same.
     const reconcile = () => void this.reconcile(signal);
@@ -101,10 +119,6 @@ export class Picture {
         this.events.apply(event);
         this.viewer.eventsChanged();
       }
-    } catch (error) {
-      if (isNotOffered(error)) return this.withoutEvents(signal);
-      if (isRefused(error)) this.events.resumeToken = "";
-      throw error;
     } finally {
       clearTimeout(later);
     }
@@ -126,6 +140,15 @@ export class Picture {
   private withoutEvents(signal: AbortSignal): Promise<void> {
     this.eventsOffered = false;
     this.viewer.eventsChanged();
-    return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+    return pause(undefined, signal);
   }
+}
+
+/** Waits, without end where no time is given, or until the signal. */
+function pause(ms: number | undefined, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    if (ms !== undefined) setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

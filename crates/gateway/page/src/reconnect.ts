@@ -23,6 +23,8 @@ export const browserWorld: World = {
 
 /** Three of the gateway's 2 s heartbeats missed. */
 export const SILENCE_MS = 7000;
+/** A connection that ended sooner was no good one, however politely it ended. */
+const LEAST_LIFE_MS = 2000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 
@@ -52,11 +54,12 @@ export class Reconnector {
     while (!this.stopped) {
       await this.whileResting();
       this.report({ kind: "connecting" });
+      const began = this.world.now();
       const outcome = await this.once();
       if (this.stopped) return;
       if (this.resting) continue;
       // A server that shuts an old connection in good order is not a failure: go on at once.
-      if (outcome.endedInOrder && outcome.wasAlive) continue;
+      if (outcome.endedInOrder && this.world.now() - began >= LEAST_LIFE_MS) continue;
       this.failures += 1;
       const wait = waitAfter(this.failures, this.world.random());
       this.report({ kind: "lost", retryAtMs: this.world.now() + wait }, outcome.error);
@@ -95,7 +98,7 @@ export class Reconnector {
 
   private current: AbortController | undefined;
 
-  private async once(): Promise<{ endedInOrder: boolean; wasAlive: boolean; error?: unknown }> {
+  private async once(): Promise<{ endedInOrder: boolean; error?: unknown }> {
     const controller = new AbortController();
     this.current = controller;
     let wasAlive = false;
@@ -111,9 +114,9 @@ export class Reconnector {
     };
     try {
       await this.attempt(controller.signal, alive);
-      return { endedInOrder: true, wasAlive };
+      return { endedInOrder: wasAlive };
     } catch (error) {
-      return { endedInOrder: false, wasAlive, error };
+      return { endedInOrder: false, error };
     } finally {
       cancelWatchdog();
       controller.abort();

@@ -70,3 +70,8 @@ export function isNotOffered(error: unknown): boolean {
 export function isRefused(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.InvalidArgument;
 }
+
+/** The gateway asks to go elsewhere, as it does with old connections and before it stops. */
+export function isFarewell(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unavailable;
+}

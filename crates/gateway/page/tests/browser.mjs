@@ -33,7 +33,7 @@ export async function launch() {
 }
 
 /** Opens the page in a profile of its own; `complaints` collects whatever a sound page never does. */
-export async function open(browser, url, { colorScheme = "light", locale = "en-GB", viewport = { width: 1280, height: 800 } } = {}) {
+export async function open(browser, url, { colorScheme = "light", locale = "en-GB", viewport = { width: 1100, height: 700 } } = {}) {
   const context = await browser.newContext({ colorScheme, locale, viewport, reducedMotion: "reduce" });
   const page = await context.newPage();
   const complaints = [];

@@ -96,10 +96,14 @@ test("an end in good order is gone over without a wait", async () => {
     alive();
     await new Promise<void>((resolve) => (finish = resolve));
   });
-  await world.pass(0);
+  await world.pass(2000);
   finish();
   await world.pass(0);
   assert.deepEqual(kinds(), ["connecting", "live", "connecting", "live"]);
+  finish();
+  await world.pass(0);
+  assert.equal(kinds().at(-1), "lost", "one that ends at once is no good connection, however politely it ends");
+  await world.pass(500);
   const ended = end();
   finish();
   await ended;
