@@ -25,8 +25,15 @@ pub use observation::{
 pub use state::{decode_link_state, encode_link_state, level_message, link_state_message};
 pub use time::{from_proto_time, to_proto_time};
 
+/// What [`encode`] and [`decode`] ask of a message of [`v1`].
+pub use prost::Message;
+
 /// Generated from `proto/luong/v1`.
-#[expect(unused_qualifications, reason = "generated; documented in proto/")]
+#[expect(
+    unused_qualifications,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; documented in proto/"
+)]
 pub mod v1 {
     tonic::include_proto!("luong.v1");
 }
@@ -35,7 +42,7 @@ pub mod v1 {
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/luong.v1.bin"));
 
 /// Encodes any message of [`v1`], for those that keep or frame the bytes themselves.
-pub fn encode(message: &impl prost::Message) -> bytes::Bytes {
+pub fn encode(message: &impl Message) -> bytes::Bytes {
     message.encode_to_vec().into()
 }
 
@@ -43,6 +50,6 @@ pub fn encode(message: &impl prost::Message) -> bytes::Bytes {
 ///
 /// # Errors
 /// When the bytes are no such message.
-pub fn decode<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
+pub fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
     Ok(M::decode(bytes)?)
 }
