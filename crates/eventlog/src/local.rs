@@ -1,12 +1,13 @@
 //! The embedded backend, over fjall.
 //!
 //! Reading order: [`block`] (what lies on disk), [`store`] and [`topic`] (where), [`writer`] (how it gets there),
-//! [`index`] (compacted topics), [`consumer`], [`retention`], [`directory`] and [`watermark`] (what guards it).
+//! [`index`] (compacted topics), [`consumer`], [`retention`], [`directory`], [`journal`] and [`watermark`] (what guards it).
 
 mod block;
 mod consumer;
 mod directory;
 mod index;
+mod journal;
 mod retention;
 mod store;
 mod topic;

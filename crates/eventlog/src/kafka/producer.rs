@@ -33,6 +33,7 @@ pub(super) struct Producer {
 /// What the brokers have acknowledged, and what they have refused for good.
 struct Deliveries {
     progress: Mutex<Instant>,
+    /// Batches.
     waiting: AtomicU64,
     fatal: OnceLock<String>,
     late: Rarely,
@@ -77,7 +78,7 @@ impl Producer {
         // No await from here on: a caller that gives up leaves no half batch.
         let (told, outcome) = oneshot::channel();
         let records = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        self.deliveries().expect_more(batch.len() as u64);
+        self.deliveries().expect_more();
         let pending = Arc::new(Batch {
             left: AtomicU32::new(records),
             failure: OnceLock::new(),
@@ -85,8 +86,7 @@ impl Producer {
         });
         for append in &batch {
             if let Err(error) = self.send(append, &pending) {
-                pending.told(Err(&error));
-                self.deliveries().told();
+                self.deliveries().told(&pending, Err(&error));
             }
         }
         Ok(Box::pin(async move { outcome.await.unwrap_or(Err(Error::Closed)) }))
@@ -176,13 +176,8 @@ fn record_bytes(record: &Record) -> usize {
 }
 
 impl Batch {
-    fn told(&self, outcome: Result<(), &KafkaError>) {
-        if let Err(error) = outcome {
-            self.failure.get_or_init(|| error.to_string());
-        }
-        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
+    /// Resolves the receipt, once all its records were told of.
+    fn end(&self) {
         if let Some((told, room)) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() {
             drop(room);
             let failure = self.failure.get().map(|detail| Error::Backend {
@@ -196,14 +191,25 @@ impl Batch {
 }
 
 impl Deliveries {
-    fn expect_more(&self, records: u64) {
-        if self.waiting.fetch_add(records, Ordering::Relaxed) == 0 {
-            *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn expect_more(&self) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.progressed();
         }
     }
 
-    fn told(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    fn told(&self, batch: &Batch, outcome: Result<(), &KafkaError>) {
+        if let Err(error) = outcome {
+            batch.failure.get_or_init(|| error.to_string());
+        }
+        if batch.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            batch.end();
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.progressed();
+        }
+    }
+
+    fn progressed(&self) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     fn warn_if_late(&self) {
@@ -213,7 +219,7 @@ impl Deliveries {
             warn!(
                 records = waiting,
                 silence_s = silence.as_secs(),
-                "Kafka acknowledges nothing; the records are kept and \
+                "Kafka acknowledges nothing; their records are kept and \
                 tried on, and their senders wait"
             );
         }
@@ -239,13 +245,6 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Arc<Batch>;
 
     fn delivery(&self, delivery: &DeliveryResult<'_>, batch: Arc<Batch>) {
-        match delivery {
-            Ok(_) => {
-                batch.told(Ok(()));
-                *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-            }
-            Err((error, _)) => batch.told(Err(error)),
-        }
-        self.told();
+        self.told(&batch, delivery.as_ref().map(drop).map_err(|(error, _)| error));
     }
 }

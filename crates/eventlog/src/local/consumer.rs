@@ -15,6 +15,9 @@ use super::writer::Command;
 use super::{Shared, index};
 use crate::{Delivery, Error, Fetched, Start, Subscription};
 
+/// 4 blocks: what a reader that keeps up finds new at each look.
+const NEAR_BLOCKS: u64 = 4;
+
 /// Reads a topic.
 pub struct LocalConsumer {
     shared: Arc<Shared>,
@@ -106,12 +109,14 @@ impl LocalConsumer {
         let shared = self.shared.clone();
         let (positions, next_block) = (self.positions.clone(), self.next_block);
         let group = self.group.as_ref().map(|group| group.name.clone());
+        // What was just written is still in memory: reading it here is cheaper than another thread.
+        let is_near = next_block.is_some_and(|next| head.next_block - next <= NEAR_BLOCKS);
         let read = move || {
             let positions = resolve(&shared, &topic, group.as_deref(), positions, &head)?;
             read(&topic, &head, positions, next_block, enough)
                 .map_err(|failure| failure.during("read the local log"))
         };
-        super::blocking(read).await
+        if is_near { read() } else { super::blocking(read).await }
     }
 
     pub(crate) fn seek(&mut self, partition: u32, offset: u64) -> Result<(), Error> {

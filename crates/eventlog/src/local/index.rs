@@ -5,7 +5,7 @@
 //! newest record of each key, in the order of their offsets, with gaps, as Kafka does it.
 
 use bytes::{Buf, BufMut, Bytes};
-use fjall::{Keyspace, OwnedWriteBatch};
+use fjall::{Keyspace, OwnedWriteBatch, PersistMode};
 use rustc_hash::FxHashMap;
 
 use super::block::decode_record;
@@ -95,7 +95,8 @@ pub(super) fn stale(
 /// Removes the stale keys that were not written again since. Only the writer calls this, so none can be in between.
 pub(super) fn forget(store: &Store, topic: &Topic, stale: Vec<Stale>) -> StoreResult<()> {
     let Some(index) = &topic.index else { return Ok(()) };
-    let mut batch = store.db.batch();
+    // Durable before the next commit: of what a crash tears, only the last batch may be missing.
+    let mut batch = store.db.batch().durability(Some(PersistMode::SyncData));
     for Stale { key, offset } in stale {
         let Some(value) = index.get(&key)? else { continue };
         if decode(topic, &key, value.into())?.1.offset == offset {

@@ -76,6 +76,7 @@ impl Store {
         if !directory.store().exists() {
             directory.create_store(|path| open_database(path, config).map(drop)).map_err(broken)?;
         }
+        super::journal::check(directory.store())?;
         let db = open_database(directory.store(), config).map_err(broken)?;
         let topics_on_disk = db.keyspace("topics", small_keyspace).map_err(|error| broken(error.into()))?;
         let groups = db.keyspace("groups", small_keyspace).map_err(|error| broken(error.into()))?;
