@@ -6,8 +6,9 @@ use rstar::{AABB, RTree};
 use crate::point::LocalFrame;
 use crate::{BoundingBox, LinkIndex, Located, Network, Point};
 
-/// A heading that differs by more belongs to another link: half of the angle between the arms of a crossing.
-const HEADING_TOLERANCE_DEG: f64 = 45.0;
+/// Cosine of 45°: a heading that differs by more belongs to another link, since that is half of the angle between the
+/// arms of a crossing. The last digits are given away so that 45° itself still fits.
+const COS_TOLERANCE: f64 = std::f64::consts::FRAC_1_SQRT_2 - 1e-9;
 
 /// Finds links by the boxes around them.
 pub(crate) type LinkTree = RTree<GeomWithData<Rectangle<[f64; 2]>, LinkIndex>>;
@@ -35,11 +36,12 @@ impl Network {
             return Vec::new();
         }
         let frame = LocalFrame::at(point);
+        let heading = heading_deg.map(direction);
         let reach = frame.box_around(radius);
         let mut found: Vec<_> = self
             .tree()
             .locate_in_envelope_intersecting(envelope(&reach))
-            .filter_map(|entry| self.nearest_on(entry.data, &frame, heading_deg))
+            .filter_map(|entry| self.nearest_on(entry.data, &frame, heading))
             .filter(|located| f64::from(located.distance_m) <= radius)
             .collect();
         found.sort_unstable_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(a.link.cmp(&b.link)));
@@ -60,7 +62,7 @@ impl Network {
     }
 
     /// Returns the place on a link that is nearest to the frame's origin among the stretches that fit the heading.
-    fn nearest_on(&self, link: LinkIndex, frame: &LocalFrame, heading_deg: Option<f32>) -> Option<Located> {
+    fn nearest_on(&self, link: LinkIndex, frame: &LocalFrame, heading: Option<[f64; 2]>) -> Option<Located> {
         let line = self.geometry(link);
         let mut walked = 0.0;
         let mut best: Option<(f64, f64)> = None;
@@ -69,7 +71,7 @@ impl Network {
             let end = frame.to_metres(vertex);
             let along = [end[0] - start[0], end[1] - start[1]];
             let length = along[0].hypot(along[1]);
-            if length > 0.0 && fits(along, heading_deg) {
+            if length > 0.0 && fits(along, length, heading) {
                 let t = (-(start[0] * along[0] + start[1] * along[1]) / (length * length)).clamp(0.0, 1.0);
                 let distance = (start[0] + t * along[0]).hypot(start[1] + t * along[1]);
                 if best.is_none_or(|(nearest, _)| distance < nearest) {
@@ -93,12 +95,15 @@ fn envelope(b: &BoundingBox) -> AABB<[f64; 2]> {
     AABB::from_corners([b.min.lon, b.min.lat], [b.max.lon, b.max.lat])
 }
 
-fn fits(along: [f64; 2], heading_deg: Option<f32>) -> bool {
-    heading_deg.is_none_or(|heading| {
-        let direction = along[0].atan2(along[1]).to_degrees();
-        let apart = (f64::from(heading) - direction).rem_euclid(360.0);
-        apart.min(360.0 - apart) <= HEADING_TOLERANCE_DEG
-    })
+/// Returns the unit vector of a heading, east and north.
+fn direction(heading_deg: f32) -> [f64; 2] {
+    let (sin, cos) = f64::from(heading_deg).to_radians().sin_cos();
+    [sin, cos]
+}
+
+/// A heading that is no number fits nothing.
+fn fits(along: [f64; 2], length: f64, heading: Option<[f64; 2]>) -> bool {
+    heading.is_none_or(|[east, north]| along[0] * east + along[1] * north >= COS_TOLERANCE * length)
 }
 
 #[cfg(test)]
@@ -120,6 +125,7 @@ mod tests {
         let west = network.locate(here, 50.0, Some(-100.0));
         assert_eq!(network.link(west[0].link).id.as_str(), "west");
         assert!((east[0].offset_m - west[0].offset_m).abs() < 0.5, "half way along both");
+        assert_eq!(network.locate(here, 50.0, Some(45.0)).len(), 1, "45 degrees off still fit");
         assert!(network.locate(here, 50.0, Some(0.0)).is_empty(), "nobody drives north here");
     }
 
@@ -156,7 +162,7 @@ mod tests {
             let frame = LocalFrame::at(Point { lon: 106.0 + lon, lat: 20.0 + lat });
             let mut brute: Vec<_> = network
                 .indices()
-                .filter_map(|link| network.nearest_on(link, &frame, heading))
+                .filter_map(|link| network.nearest_on(link, &frame, heading.map(direction)))
                 .filter(|located| located.distance_m <= radius)
                 .collect();
             brute.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(a.link.cmp(&b.link)));

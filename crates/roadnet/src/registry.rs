@@ -33,7 +33,9 @@ impl RegistryReport {
 }
 
 impl Registry {
-    /// Reads CSV with a header; see [`row::COLUMNS`] for the names. Columns that are missing count as empty.
+    /// Reads CSV with a header that names the columns:
+    /// `sensor_id,kind,link_id,offset_m,lane,lon,lat,heading_deg,length_m,period_s,format`; those that are missing count
+    /// as empty. An empty `link_id` is found by `lon`, `lat` and `heading_deg`.
     pub fn from_csv(from: impl Read, network: &Network) -> RegistryReport {
         let mut intake = Intake::new(network);
         row::read_csv(from, &mut |row| intake.take(row));

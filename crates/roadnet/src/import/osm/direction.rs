@@ -78,8 +78,12 @@ pub(super) fn is_roundabout(tags: &Tags) -> bool {
 fn exempt(tags: &Tags, allowed: ClassSet) -> ClassSet {
     let exempt = EXEMPTIONS.iter().filter(|(key, class)| tags.is(key, "no") && allowed.contains(*class));
     let set = exempt.fold(ClassSet::NONE, |set, (_, class)| set.with(*class));
-    let two_wheels = set.contains(VehicleClass::Motorcycle) || set.contains(VehicleClass::Bicycle);
-    if two_wheels { set.with(VehicleClass::TwoWheeler) } else { set }
+    // A direction for bicycles alone is no road for vehicles.
+    match (set.contains(VehicleClass::Motorcycle), set.iter().any(|class| class != VehicleClass::Bicycle)) {
+        (true, _) => set.with(VehicleClass::TwoWheeler),
+        (false, true) => set,
+        (false, false) => ClassSet::NONE,
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +92,10 @@ mod tests {
 
     fn of(tags: &[(&str, &str)]) -> (bool, bool, Kind) {
         let tags: Tags = tags.iter().copied().collect();
-        let found = directions(&tags, ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]));
+        let found = directions(
+            &tags,
+            ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Bicycle, VehicleClass::Car]),
+        );
         (!found.forward.is_empty(), !found.backward.is_empty(), found.kind)
     }
 
@@ -96,6 +103,7 @@ mod tests {
     fn oneway_tags_and_what_implies_them() {
         assert_eq!(of(&[("highway", "primary")]), (true, true, Kind::TwoWay));
         assert_eq!(of(&[("oneway", "yes")]), (true, false, Kind::OneWay));
+        assert_eq!(of(&[("oneway", "yes"), ("oneway:bicycle", "no")]), (true, false, Kind::OneWay));
         assert_eq!(of(&[("oneway", "-1")]), (false, true, Kind::OneWay));
         assert_eq!(of(&[("highway", "motorway")]), (true, false, Kind::OneWay));
         assert_eq!(of(&[("highway", "motorway"), ("oneway", "no")]), (true, true, Kind::TwoWay));
