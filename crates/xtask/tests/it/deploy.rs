@@ -47,6 +47,7 @@ fn compose_takes_the_compose_file() {
     let Some(compose) = require(tool("docker-compose")) else { return };
     let mut command = Command::new(compose);
     command.args(["config", "--quiet"]).current_dir(deploy("")).env("GRAFANA_PASSWORD", "for this check");
+    command.env("LUONG_CITY", "/srv/city");
     assert_satisfied(command.env("COMPOSE_FILE", deploy("compose.yaml")));
 }
 
