@@ -48,6 +48,8 @@ pub(crate) struct EventBook {
     recent_since: u64,
     /// Next offset of each partition of the events' topic.
     positions: Arc<[u64]>,
+    /// Events that are over and no longer kept were recorded before these.
+    dropped: Arc<[u64]>,
 }
 
 impl EventBook {
@@ -58,6 +60,7 @@ impl EventBook {
             recent: VecDeque::new(),
             recent_since: 0,
             positions: vec![0; partitions].into(),
+            dropped: Arc::default(),
         }
     }
 
@@ -67,6 +70,11 @@ impl EventBook {
 
     pub(crate) fn positions(&self) -> &Arc<[u64]> {
         &self.positions
+    }
+
+    /// Tells whether everything recorded at or after these log positions is still known.
+    pub(crate) fn knows_all_from(&self, positions: &[u64]) -> bool {
+        self.dropped.iter().zip(positions).all(|(dropped, from)| from >= dropped)
     }
 
     /// Yields the newest change of each event, in no order.

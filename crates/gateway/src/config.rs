@@ -17,7 +17,7 @@ pub struct Config {
     pub tick_ms: u64,
     /// A picture whose newest state is older than this is not healthy, seconds; 0 = any age is.
     pub stale_after_s: u64,
-    /// Connections served at once, for each address; further ones wait.
+    /// Connections served at once, for each address, at least 1; further ones wait.
     pub max_connections: usize,
     /// Calls at once on one connection.
     pub max_streams_per_connection: u32,

@@ -21,6 +21,7 @@ use crate::book::{BookWriter, Keep};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::picture::{Layout, PictureWriter};
+use crate::readings;
 use crate::server::{Front, Server};
 use crate::services::{self, Events, Roads, SensorList};
 use crate::shared::{Clock, Readings, Shared};
@@ -127,6 +128,7 @@ impl Gateway {
         };
         let closing = || parts.shutdown.clone();
         tasks.spawn(tail::follow(parts.log.clone(), states, config.tick(), metrics.clone(), closing()));
+        tasks.spawn(readings::keep_counting(parts.log.clone(), Arc::clone(&shared)));
         tasks.spawn(tail::follow(parts.log, events, config.tick(), metrics.clone(), closing()));
         for (listener, front) in [(parts.grpc, Front::Bare), (parts.dashboard, Front::Page)] {
             if let Some(listener) = listener {

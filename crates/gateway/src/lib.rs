@@ -22,6 +22,7 @@ mod metrics;
 mod network;
 mod page;
 mod picture;
+mod readings;
 mod selection;
 mod server;
 mod services;

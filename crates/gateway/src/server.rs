@@ -74,7 +74,7 @@ impl Server {
     /// Accepts connections until the gateway stops, then waits until the last of them has ended.
     pub(crate) async fn run(self, listener: TcpListener) {
         let connections = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(self.config.max_connections));
+        let places = Arc::new(Semaphore::new(self.config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         loop {
             let accepted = self.closing.run_until_cancelled(accept(&listener, &places)).await;
             let Some((socket, peer, place)) = accepted else { break };

@@ -48,6 +48,15 @@ impl Shared {
         self.books.borrow().clone().ok_or_else(not_loaded)
     }
 
+    /// Returns what streams end with when nothing follows the log any more.
+    pub(crate) fn log_ended(&self) -> Status {
+        if self.closing.is_cancelled() {
+            self.farewell()
+        } else {
+            Status::unavailable("the log was closed under the gateway; resume at another one")
+        }
+    }
+
     /// Returns what streams of a connection end with.
     pub(crate) fn farewell(&self) -> Status {
         if self.closing.is_cancelled() {
@@ -77,7 +86,6 @@ impl Readings {
         Some(f64::from_bits(self.0.load(Ordering::Relaxed))).filter(|rate| rate.is_finite())
     }
 
-    #[expect(dead_code, reason = "set once the log's end is followed")]
     pub(crate) fn set_per_s(&self, rate: Option<f64>) {
         self.0.store(rate.unwrap_or(f64::NAN).to_bits(), Ordering::Relaxed);
     }

@@ -131,7 +131,7 @@ impl StateWatcher {
         tokio::select! {
             () = self.closing.cancelled() => Err(self.shared.farewell()),
             () = tokio::time::sleep_until(wake) => Ok(()),
-            changed = self.pictures.changed(), if !too_early => changed.map_err(|_| self.shared.farewell()),
+            changed = self.pictures.changed(), if !too_early => changed.map_err(|_| self.shared.log_ended()),
         }
     }
 }

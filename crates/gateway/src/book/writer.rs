@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventlog::Fetched;
-use model::{EventChange, Timestamp, TrafficEvent};
+use model::TrafficEvent;
 use roadnet::{LinkIndex, Network};
 use rustc_hash::FxHashMap;
 
@@ -40,6 +40,7 @@ pub(crate) struct BookWriter {
     recent: VecDeque<Arc<Entry>>,
     recent_since: u64,
     positions: Vec<u64>,
+    dropped: Vec<u64>,
     version: u64,
     book: Arc<EventBook>,
 }
@@ -54,6 +55,7 @@ impl BookWriter {
             recent: VecDeque::new(),
             recent_since: 0,
             positions: vec![0; partitions],
+            dropped: vec![0; partitions],
             version: 0,
             book,
         }
@@ -94,6 +96,7 @@ impl BookWriter {
             recent: self.recent.clone(),
             recent_since: self.recent_since,
             positions: self.positions.clone().into(),
+            dropped: self.dropped.clone().into(),
         });
         Arc::clone(&self.book)
     }
@@ -134,18 +137,22 @@ impl BookWriter {
     /// Drops events that are over: those that have been for too long, and the oldest of too many.
     fn drop_old(&mut self) {
         let Some(now) = self.newest.values().map(|entry| entry.event.at).max() else { return };
-        let is_over = |entry: &Entry| entry.event.change == EventChange::Cleared;
         let limit = now.plus_millis(-self.keep.for_ms);
-        self.newest.retain(|_, entry| !is_over(entry) || entry.event.at >= limit);
-        let mut over: Vec<(Timestamp, String)> =
-            self.newest.values().filter(|e| is_over(e)).map(|e| (e.event.at, e.event.id.clone())).collect();
-        let excess = over.len().saturating_sub(self.keep.at_most);
-        if excess == 0 {
-            return;
+        let mut over: Vec<_> = self.newest.values().filter(|entry| !entry.is_open()).cloned().collect();
+        over.sort_unstable_by(|a, b| (a.event.at, &a.event.id).cmp(&(b.event.at, &b.event.id)));
+        let too_many = over.len().saturating_sub(self.keep.at_most);
+        let too_old = over.partition_point(|entry| entry.event.at < limit);
+        for entry in &over[..too_many.max(too_old)] {
+            self.newest.remove(&entry.event.id);
+            self.note_dropped(entry.at);
         }
-        over.sort_unstable();
-        for (_, id) in &over[..excess] {
-            self.newest.remove(id);
+    }
+
+    fn note_dropped(&mut self, at: Place) {
+        let partition = at.partition as usize;
+        if self.dropped.len() <= partition {
+            self.dropped.resize(partition + 1, 0);
         }
+        self.dropped[partition] = self.dropped[partition].max(at.offset + 1);
     }
 }

@@ -236,7 +236,7 @@ impl EventWatcher {
     async fn wait(&mut self) -> Result<(), Status> {
         tokio::select! {
             () = self.closing.cancelled() => Err(self.shared.farewell()),
-            changed = self.books.changed() => changed.map_err(|_| self.shared.farewell()),
+            changed = self.books.changed() => changed.map_err(|_| self.shared.log_ended()),
         }
     }
 
@@ -274,6 +274,9 @@ fn honoured(
         || book.positions().iter().zip(&token.positions).any(ahead)
     {
         return Err("the token is ahead of this gateway's log, or of another log");
+    }
+    if !book.knows_all_from(&token.positions) {
+        return Err("events that were cleared since the token was given are no longer kept");
     }
     Ok(token.positions)
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
-use tokio::time::Instant;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
@@ -25,8 +25,8 @@ use crate::watch::StateWatcher;
 
 /// 4 MiB: what gRPC servers take by default; some 200,000 link ids.
 const MOST_REQUEST: usize = 4 << 20;
-/// A snapshot is of one moment, so its picture is held until the client has it: not longer than this.
-const SNAPSHOT_TIME: Duration = Duration::from_secs(60);
+/// A request comes with its call; a client that holds it back this long is gone, or means harm.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// Returns the routes of `luong.v1.TrafficState`.
 pub(crate) fn routes(shared: Arc<Shared>) -> Router {
@@ -60,25 +60,23 @@ async fn watch_state(State(shared): State<Arc<Shared>>, call: Request<axum::body
     }
 }
 
+/// Answers with frames of the newest picture, each as of its own moment: a client that reads slowly holds no old picture.
 fn snapshot(
     shared: Arc<Shared>,
     asked: &v1::GetSnapshotRequest,
     closing: CancellationToken,
 ) -> Result<impl Stream<Item = Result<Bytes, Status>> + use<>, Status> {
     let selection = Selection::new(asked.filter.as_ref(), &shared.network, &shared.layout)?;
-    let picture = shared.picture()?;
-    let deadline = Instant::now() + SNAPSHOT_TIME;
+    shared.picture()?;
     Ok(stream::unfold(Some(0), move |next| {
-        let answer = next.map(|next| {
-            if closing.is_cancelled() {
-                return (Err(shared.farewell()), None);
+        let answer = next.map(|next| match shared.picture() {
+            _ if closing.is_cancelled() => (Err(shared.farewell()), None),
+            Err(status) => (Err(status), None),
+            Ok(picture) => {
+                let (frame, next) = snapshot_frame(&picture, &selection, next, &shared);
+                shared.metrics.frame_sent(frame.len());
+                (Ok(frame), next)
             }
-            if Instant::now() > deadline {
-                return (Err(Status::aborted("the snapshot was read too slowly, and is outdated")), None);
-            }
-            let (frame, next) = snapshot_frame(&picture, &selection, next, &shared);
-            shared.metrics.frame_sent(frame.len());
-            (Ok(frame), next)
         });
         std::future::ready(answer)
     }))
@@ -109,7 +107,8 @@ fn snapshot_frame(
 
 /// Reads the one message of a call.
 async fn read<M: Default + wire::Message>(call: Request<axum::body::Body>) -> Result<M, Status> {
-    let body = Limited::new(call.into_body(), MOST_REQUEST).collect().await;
+    let body = timeout(REQUEST_TIME, Limited::new(call.into_body(), MOST_REQUEST).collect()).await;
+    let body = body.map_err(|_| Status::deadline_exceeded("the request did not come within 10 s"))?;
     let bytes =
         body.map_err(|error| Status::invalid_argument(format!("the request can't be read: {error}")))?;
     let bytes = bytes.to_bytes();

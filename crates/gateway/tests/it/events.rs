@@ -178,3 +178,25 @@ async fn who_saw_a_queue_come_sees_it_shrink_away_and_clear() {
         assert_eq!(change(&next(&mut events).await), ("a", revision));
     }
 }
+
+#[tokio::test]
+async fn a_token_from_before_events_were_dropped_is_not_honoured() {
+    let store = Store::new().await;
+    let config = gateway::Config { tick_ms: 1, cleared_events_max: 1, ..gateway::Config::default() };
+    let rig = store.start_with(config).await;
+    let mut events = watch(&rig, v1::EventFilter::default(), "").await;
+    rig.store().append_events(&[queue("a", EventChange::Opened, 1)]).await;
+    let token = next(&mut events).await.resume_token;
+    rig.store()
+        .append_events(&[queue("a", EventChange::Cleared, 2), queue("b", EventChange::Opened, 1)])
+        .await;
+    rig.store().append_events(&[queue("b", EventChange::Cleared, 3)]).await;
+    while change(&next(&mut events).await) != ("b", 3) {}
+    let cleared_too = v1::EventFilter { include_cleared: true, ..Default::default() };
+    assert_eq!(list(&rig, cleared_too).await, ["b"], "the older of the two is dropped");
+
+    let request = v1::WatchEventsRequest { filter: Some(v1::EventFilter::default()), resume_token: token };
+    let answer = rig.connection.traffic_events().watch_events(request).await.unwrap();
+    let reason = answer.metadata().get("luong-reset-reason").unwrap().to_str().unwrap();
+    assert!(reason.contains("no longer kept"), "{reason}");
+}

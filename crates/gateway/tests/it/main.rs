@@ -9,5 +9,6 @@ mod arguments;
 mod events;
 mod front;
 mod network;
+mod python;
 mod states;
 mod stopping;

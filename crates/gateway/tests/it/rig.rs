@@ -120,6 +120,14 @@ impl Store {
         self.log.append(vec![broken]).await.unwrap().await.unwrap();
     }
 
+    /// Writes a clock marker into each partition of the observations; returns how many.
+    pub(crate) async fn append_markers(&self) -> f64 {
+        let marker =
+            |partition| append(wire::topic::OBSERVATIONS, partition, "", wire::encode_marker(city::NOON));
+        self.log.append((0..PARTITIONS).map(marker).collect()).await.unwrap().await.unwrap();
+        f64::from(PARTITIONS)
+    }
+
     /// Takes a link's state away, as compaction knows it.
     pub(crate) async fn append_tombstone(&self, link: &str) {
         let index = self.network.find(link).unwrap();

@@ -220,6 +220,30 @@ async fn silence_is_told_from_a_lost_connection() {
     assert!(!watch.token.is_empty());
 }
 
+#[tokio::test]
+async fn readings_are_counted_without_the_clock_markers() {
+    let rig = Rig::new().await;
+    let mut watch = rig.watch(all()).await;
+    let (started, mut appended) = (std::time::Instant::now(), 0.0);
+    let counted = async {
+        loop {
+            appended += rig.store().append_markers().await;
+            tokio::select! {
+                update = watch.update() => {
+                    if let Some(rate) = update.unwrap().readings_per_s {
+                        return rate;
+                    }
+                }
+                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
+            }
+        }
+    };
+    let rate = tokio::time::timeout(crate::rig::PATIENCE, counted).await.unwrap();
+    // None of what went in was a reading; a machine that stutters blurs the two counts.
+    let appended_per_s = appended / started.elapsed().as_secs_f64();
+    assert!(rate < appended_per_s / 2.0, "{rate} readings/s of {appended_per_s} records/s");
+}
+
 /// A filter as a function, independent of the one under test.
 fn passes(filter: &v1::StateFilter, state: &v1::LinkState) -> bool {
     let number: usize = state.link_id[1..].parse().unwrap();
