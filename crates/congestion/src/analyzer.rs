@@ -59,7 +59,7 @@ impl Analyzer {
         let links = network.links().len();
         Self {
             sites: site::sites(&network, &registry, partition_count),
-            devices: site::devices(&registry),
+            devices: site::devices(&network, &registry),
             partitions: owned.into_iter().map(Partition::new).collect(),
             graph: Graph::new(links),
             network,

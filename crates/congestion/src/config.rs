@@ -21,6 +21,10 @@ pub struct Config {
     pub max_skew_s: f64,
     /// `congested`: speed at or below this share of free flow.
     pub congested_share: f64,
+    /// `congested` is told when its probability is at least this.
+    pub congested_probability: f64,
+    /// It is taken back when the probability has fallen by this below the bar.
+    pub hysteresis_probability: f64,
     /// A level of service is left only when the share of free flow passes its cut by this much.
     pub hysteresis_share: f64,
     /// Passenger car units per vehicle.
@@ -106,6 +110,10 @@ impl Default for Config {
             max_skew_s: 60.0,
             // The contract's definition.
             congested_share: 0.40,
+            // A missed jam costs what three to four false ones do. A bar at half of the F1 that can be reached is also the one
+            // that reaches it (Lipton et al. 2014).
+            congested_probability: 0.22,
+            hysteresis_probability: 0.04,
             hysteresis_share: 0.02,
             // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
             // larger ones 2.5, trailer 4.0.

@@ -16,20 +16,24 @@ pub(crate) struct Belief {
 /// Half of the 80 % interval of a normal distribution, in standard deviations.
 pub(crate) const Z80: f64 = 1.2816;
 
-/// No vehicle is slower on average than this share of free flow for a whole minute; keeps logs finite.
-const LEAST_SHARE: f64 = 0.01;
-
 impl Belief {
-    /// Returns the belief that the speed is that share of free flow, with a standard deviation of the log.
-    pub(crate) fn of_share(share: f64, sd: f64) -> Self {
-        Self { y: -share.clamp(LEAST_SHARE, 1.25).ln(), var: sd * sd }
-    }
-
     /// Returns what follows from both, when they are independent.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         let (a, b) = (self.var.recip(), other.var.recip());
         Self { y: (self.y * a + other.y * b) / (a + b), var: (a + b).recip() }
+    }
+
+    /// Returns what is left of it when a belief of that variance is taken out again; `None` when next to nothing is.
+    pub(crate) fn without(self, other: Self) -> Option<Self> {
+        let (a, b) = (self.var.recip(), other.var.recip());
+        let rest = a - b;
+        (rest > 0.01 * b).then(|| Self { y: (self.y * a - other.y * b) / rest, var: rest.recip() })
+    }
+
+    /// Returns the probability that `y` is at least that.
+    pub(crate) fn probability_above(self, y: f64) -> f64 {
+        normal((self.y - y) / self.var.sqrt())
     }
 
     /// Returns the median speed as a share of free flow.
@@ -38,11 +42,28 @@ impl Belief {
     }
 }
 
+/// Standard normal distribution function; Abramowitz and Stegun 26.2.17, error below 1e-7.
+fn normal(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let tail = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530]
+        .into_iter()
+        .fold(0.0, |sum, c| (sum + c) * t)
+        * (-0.5 * z * z).exp()
+        / (2.0 * std::f64::consts::PI).sqrt();
+    if z < 0.0 { tail } else { 1.0 - tail }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn one_in_ten_is_above_the_upper_end_of_an_80_percent_interval() {
+        assert!((1.0 - normal(Z80) - 0.1).abs() < 1e-4);
+        assert!((normal(-Z80) - 0.1).abs() < 1e-4);
+    }
 
     proptest! {
         #[test]

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::DeviceClock;
+use crate::delay::Typical;
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
 use crate::link::{Cell, Own};
@@ -56,6 +57,7 @@ pub(crate) struct Partition {
     /// Places of cells that heard something since the last boundary.
     dirty: Vec<u32>,
     frozen: VecDeque<Frozen>,
+    typical: Typical,
 }
 
 /// The own estimates that changed up to a graph boundary.
@@ -79,6 +81,7 @@ pub(crate) struct Saved {
     cells: Vec<Cell>,
     dirty: Vec<u32>,
     frozen: VecDeque<Frozen>,
+    typical: Typical,
 }
 
 impl Partition {
@@ -95,6 +98,7 @@ impl Partition {
             cells: Vec::new(),
             dirty: Vec::new(),
             frozen: VecDeque::new(),
+            typical: Typical::default(),
         }
     }
 
@@ -178,7 +182,7 @@ impl Partition {
         for &place in &dirty {
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
-            cell.estimate(at, context);
+            cell.estimate(at, &self.typical, context);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
@@ -194,6 +198,9 @@ impl Partition {
         context: &Context<'_>,
         mut tell: impl FnMut(u32, &Told),
     ) {
+        /// Once a signal cycle or so: readings of one link are no independent samples within one.
+        const LEARN_EVERY_MS: i64 = 60_000;
+        let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let mut own = Vec::new();
         let mut order: Vec<u32> = (0..self.cells.len() as u32).collect();
         order.sort_unstable_by_key(|&place| self.cells[place as usize].link);
@@ -203,11 +210,15 @@ impl Partition {
                 continue;
             }
             cell.dirty = false;
-            cell.estimate(at, context);
+            cell.estimate(at, &self.typical, context);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
             own.push((cell.link, cell.own));
+            let site = &context.sites[cell.link as usize];
+            if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, context) {
+                self.typical.learn(site, seen_s, weight);
+            }
         }
         self.dirty.clear();
         let faults = self.health.judge(at, context);
@@ -252,6 +263,7 @@ impl Partition {
             cells: self.cells.clone(),
             dirty: self.dirty.clone(),
             frozen: self.frozen.clone(),
+            typical: self.typical,
         }
     }
 
@@ -268,6 +280,7 @@ impl Partition {
             cells: saved.cells,
             dirty: saved.dirty,
             frozen: saved.frozen,
+            typical: saved.typical,
         }
     }
 }

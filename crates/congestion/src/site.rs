@@ -1,6 +1,6 @@
 //! What the map and the registry say of a link once and for all.
 
-use roadnet::{Network, Registry, SensorKind};
+use roadnet::{Network, Registry, Sensor, SensorKind};
 
 /// The fixed facts of a link that the estimates use.
 #[derive(Clone, Debug)]
@@ -17,13 +17,15 @@ pub(crate) struct Site {
 }
 
 /// What the estimate needs to know of a sensor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Device {
     pub(crate) kind: SensorKind,
     /// How often it reports, ms; 0 where it speaks only when something happens.
     pub(crate) period_ms: i64,
     /// Length of road that it sees, m; 0 = a point.
-    pub(crate) reach_m: u32,
+    pub(crate) reach_m: f64,
+    /// From the link's start, m; the middle where the registry does not say.
+    pub(crate) offset_m: f64,
 }
 
 pub(crate) fn sites(network: &Network, registry: &Registry, partitions: u32) -> Vec<Site> {
@@ -53,16 +55,21 @@ pub(crate) fn sites(network: &Network, registry: &Registry, partitions: u32) -> 
     sites
 }
 
-pub(crate) fn devices(registry: &Registry) -> Vec<Device> {
+pub(crate) fn devices(network: &Network, registry: &Registry) -> Vec<Device> {
     registry
         .sensors()
         .iter()
         .map(|sensor| Device {
             kind: sensor.kind,
             period_ms: sensor.period_s.map_or(0, |s| (f64::from(s) * 1000.0) as i64),
-            reach_m: sensor.length_m.max(0.0) as u32,
+            reach_m: f64::from(sensor.length_m.max(0.0)),
+            offset_m: sensor.offset_m.map_or_else(|| middle_m(network, sensor), f64::from),
         })
         .collect()
+}
+
+fn middle_m(network: &Network, sensor: &Sensor) -> f64 {
+    sensor.link.map_or(0.0, |link| f64::from(network.link(link).length_m) / 2.0)
 }
 
 impl Device {

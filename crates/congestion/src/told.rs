@@ -51,8 +51,10 @@ impl Told {
         config: &Config,
     ) -> Self {
         let share = belief.share().min(1.1);
-        let class = level.take(share, config.congested_share, config.hysteresis_share);
-        let spread = Z80 * belief.var.sqrt();
+        let chance = Belief { var: belief.var + minute_var(own, belief, site), ..belief };
+        let congested = chance.probability_above(-config.congested_share.ln());
+        let class = level.take(share, congested, config);
+        let spread = Z80 * chance.var.sqrt();
         let speed = |y: f64| round1((-y).exp().min(1.2) * site.free_kmh);
         Self {
             valid_at: at,
@@ -114,6 +116,15 @@ impl Told {
         state.quality = Quality::GOOD;
         state
     }
+}
+
+/// Variance of one minute's mean around the underlying one: its drivers are few.
+fn minute_var(own: &Own, belief: Belief, site: &Site) -> f64 {
+    let flow_vph = if own.flow_vph.is_nan() { 120.0 } else { own.flow_vph };
+    let speed_kmh = belief.share() * site.free_kmh;
+    // Those who pass in the minute, and those who are there.
+    let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
+    site.driver_sd().powi(2) / (1.0 + drivers)
 }
 
 /// Tenths: finer differences are noise, and would be told as changes.

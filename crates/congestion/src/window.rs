@@ -18,19 +18,18 @@ impl Window {
         self.samples.insert(place, sample);
     }
 
-    /// Forgets what ended before that event time.
-    pub(crate) fn forget_before(&mut self, at: i64) {
-        let gone = self.samples.partition_point(|s| s.at < at);
-        if gone > 0 {
-            self.samples.drain(..gone);
+    /// Hands over, oldest first, and forgets what ended before that event time.
+    pub(crate) fn forget_before(&mut self, at: i64, gone: impl FnMut(&Sample)) {
+        let end = self.samples.partition_point(|s| s.at < at);
+        if end > 0 {
+            self.samples[..end].iter().for_each(gone);
+            self.samples.drain(..end);
         }
     }
 
-    /// Returns the samples whose periods end after `from` and not after `to`, oldest first.
-    pub(crate) fn between(&self, from: i64, to: i64) -> &[Sample] {
-        let (a, b) =
-            (self.samples.partition_point(|s| s.at <= from), self.samples.partition_point(|s| s.at <= to));
-        &self.samples[a..b.max(a)]
+    /// Returns all samples, oldest first.
+    pub(crate) fn all(&self) -> &[Sample] {
+        &self.samples
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -64,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn between_leaves_out_its_start_and_keeps_its_end() {
+    fn what_is_forgotten_is_handed_over_oldest_first() {
         let mut window = Window::default();
         [30, 10, 20].into_iter().for_each(|at| window.insert(probe(at, 1.0)));
-        let ats: Vec<i64> = window.between(10, 30).iter().map(|s| s.at).collect();
-        assert_eq!(ats, [20, 30]);
-        window.forget_before(30);
-        assert_eq!(window.between(0, 100).len(), 1);
+        let mut gone = Vec::new();
+        window.forget_before(30, |sample| gone.push(sample.at));
+        assert_eq!(gone, [10, 20]);
+        assert_eq!(window.all().len(), 1);
     }
 }

@@ -1,0 +1,173 @@
+//! Sums over readings of one stretch of time: what each kind of source says of a link, in Edie's terms.
+//!
+//! Edie (1963): over a region of space and time, flow is the distance driven in it over its area, density the time spent
+//! in it over its area, and the space-mean speed is distance over time. All fields are sums, so that pieces of time can be
+//! added, and faded by a factor.
+
+use roadnet::SensorKind;
+use serde::{Deserialize, Serialize};
+
+use crate::sample::{Sample, What};
+use crate::site::{Device, Site};
+
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Evidence {
+    pub(crate) area: Area,
+    pub(crate) point: Point,
+    pub(crate) probes: Probes,
+}
+
+/// A camera that watches a stretch before the stop line.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Area {
+    /// Metres that its stretch is long, once a period.
+    pub(crate) reach_m: f64,
+    /// Time that vehicles spent in the stretch, s.
+    pub(crate) spent_s: f64,
+    /// Distance that they drove in it, m.
+    pub(crate) driven_m: f64,
+    /// Vehicles that left it.
+    pub(crate) vehicles: f64,
+    /// Periods told.
+    pub(crate) periods: f64,
+    /// Readings of the queue, and those in which it filled the stretch.
+    pub(crate) queues: f64,
+    pub(crate) full_queues: f64,
+}
+
+/// Loops, radars and other sensors that see a point.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Point {
+    /// Vehicles whose speed was measured.
+    pub(crate) vehicles: f64,
+    /// Their paces, h/km.
+    pub(crate) pace: f64,
+    /// Room that they take when they stand, m.
+    pub(crate) room_m: f64,
+    /// Their places on the link, m.
+    pub(crate) offset_m: f64,
+    /// Periods in which somebody stood on the detector and nobody passed.
+    pub(crate) blocked: f64,
+}
+
+/// Vehicles that tell where they are, at equal steps of time: the number of points is time spent.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Probes {
+    pub(crate) spent_s: f64,
+    pub(crate) driven_m: f64,
+    pub(crate) vehicles: f64,
+}
+
+/// The share of its stretch from which a camera's queue counts as filling it: the last vehicle stands across the edge.
+const FULL: f64 = 0.9;
+
+/// A detector that is covered for this share of a period in which nobody passed has somebody standing on it.
+const STANDING: f32 = 0.5;
+
+/// What a device that does not tell its period is taken to report by, s.
+const USUAL_STEP_S: f64 = 10.0;
+
+/// Length of a vehicle from its car units, m: motorcycle 2.1, car 4.7, bus 10.2, trailer 15.8.
+fn vehicle_m(pcu: f64) -> f64 {
+    1.0 + 3.7 * pcu
+}
+
+impl Evidence {
+    /// Adds one reading.
+    pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, site: &Site) {
+        let kind = device.map(|d| d.kind);
+        match sample.what {
+            What::Count { .. } if kind == Some(SensorKind::AreaCamera) => {
+                self.area.add(sample, device.map_or(0.0, |d| d.reach_m), site);
+            }
+            What::Count { .. } => {
+                self.point.add(sample, device.map_or(site.length_m / 2.0, |d| d.offset_m));
+            }
+            What::Queue { queue_m, .. } => {
+                if let Some(device) = device.filter(|d| d.reach_m > 0.0 && !queue_m.is_nan()) {
+                    self.area.queues += 1.0;
+                    let full = f64::from(queue_m) >= FULL * device.reach_m;
+                    self.area.full_queues += f64::from(u8::from(full));
+                }
+            }
+            What::Probe { speed, .. } => {
+                let step_ms = device.map_or(0, |d| d.period_ms);
+                let step_s = if step_ms > 0 { step_ms as f64 / 1000.0 } else { USUAL_STEP_S };
+                self.probes.spent_s += step_s;
+                self.probes.driven_m += f64::from(speed) / 3.6 * step_s;
+            }
+            What::Signal { .. } => {}
+        }
+    }
+
+    /// Adds the sums of another stretch of time.
+    pub(crate) fn join(&mut self, other: &Self) {
+        let mut other = *other;
+        for (mine, theirs) in self.fields_mut().into_iter().zip(other.fields_mut()) {
+            *mine += *theirs;
+        }
+    }
+
+    /// Lets it count for less.
+    pub(crate) fn fade(&mut self, factor: f64) {
+        self.fields_mut().into_iter().for_each(|field| *field *= factor);
+    }
+
+    fn fields_mut(&mut self) -> [&mut f64; 15] {
+        let Self { area, point, probes } = self;
+        [
+            &mut area.reach_m,
+            &mut area.spent_s,
+            &mut area.driven_m,
+            &mut area.vehicles,
+            &mut area.periods,
+            &mut area.queues,
+            &mut area.full_queues,
+            &mut point.vehicles,
+            &mut point.pace,
+            &mut point.room_m,
+            &mut point.offset_m,
+            &mut point.blocked,
+            &mut probes.spent_s,
+            &mut probes.driven_m,
+            &mut probes.vehicles,
+        ]
+    }
+}
+
+impl Area {
+    fn add(&mut self, sample: &Sample, reach_m: f64, site: &Site) {
+        let What::Count { period_s, n, pcu, speed, occupancy, .. } = sample.what else { return };
+        self.periods += 1.0;
+        self.reach_m += reach_m;
+        let n = if n > 0.0 { f64::from(n) } else { 0.0 };
+        self.vehicles += n;
+        if speed.is_nan() {
+            return;
+        }
+        // Vehicles in sight, on average: covered length over the length of one.
+        let one_m = vehicle_m(if n > 0.0 { f64::from(pcu) / n } else { 0.5 });
+        let covered_m = f64::from(if occupancy.is_nan() { 0.0 } else { occupancy }) * reach_m * site.lanes;
+        // Who left while in motion was in sight for a while, whatever the rounding of the occupancy.
+        let passing = n * reach_m / (f64::from(speed).max(5.0) / 3.6) / f64::from(period_s);
+        let in_sight = (covered_m / one_m).max(passing);
+        let spent_s = in_sight * f64::from(period_s);
+        self.spent_s += spent_s;
+        self.driven_m += spent_s * f64::from(speed) / 3.6;
+    }
+}
+
+impl Point {
+    fn add(&mut self, sample: &Sample, offset_m: f64) {
+        let What::Count { n, pcu, speed, occupancy, .. } = sample.what else { return };
+        if n > 0.0 && !speed.is_nan() {
+            let n = f64::from(n);
+            self.vehicles += n;
+            self.pace += n / f64::from(speed).max(1.0);
+            self.room_m += n * 1.5 * vehicle_m(f64::from(pcu) / n);
+            self.offset_m += n * offset_m;
+        } else if occupancy >= STANDING {
+            self.blocked += 1.0;
+        }
+    }
+}
