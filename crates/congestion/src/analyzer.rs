@@ -58,7 +58,7 @@ impl Analyzer {
         owned.dedup();
         let links = network.links().len();
         Self {
-            sites: site::sites(&network, &registry, partition_count),
+            sites: site::sites(&network, &owned, partition_count),
             devices: site::devices(&network, &registry),
             partitions: owned.into_iter().map(Partition::new).collect(),
             graph: Graph::new(links),

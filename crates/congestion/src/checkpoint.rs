@@ -104,10 +104,12 @@ impl Analyzer {
             }
         }
         let body: Body = postcard::from_bytes(rest).map_err(damaged)?;
-        let mut analyzer = Self::new(network, registry, config, &[], body.partition_count);
-        let known = analyzer.registry.sensors().len();
-        analyzer.partitions =
+        let known = registry.sensors().len();
+        let partitions: Vec<Partition> =
             body.partitions.into_iter().map(|saved| Partition::load(saved, known)).collect();
+        let owned: Vec<u32> = partitions.iter().map(|partition| partition.number).collect();
+        let mut analyzer = Self::new(network, registry, config, &owned, body.partition_count);
+        analyzer.partitions = partitions;
         analyzer.graph = body.graph;
         Ok(analyzer)
     }

@@ -61,6 +61,8 @@ pub struct UnitTable {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueConfig {
+    /// A link counts as congested here when the probability of that is at least this.
+    pub probability: f64,
     /// A link joins after it was congested this long, s. Shorter ones are the red of a signal.
     pub join_after_s: f64,
     /// A link leaves after it was not congested this long, s.
@@ -147,6 +149,8 @@ impl Default for Config {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self {
+            // More likely than not: a head is a claim about a cause.
+            probability: 0.5,
             // Two cycles of a usual signal.
             join_after_s: 120.0,
             leave_after_s: 90.0,

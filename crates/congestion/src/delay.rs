@@ -49,6 +49,11 @@ impl Typical {
         site.free_s() / self.running_share + self.end_s(site)
     }
 
+    /// Returns the typical log travel-time index.
+    pub(crate) fn rest_y(&self, site: &Site) -> f64 {
+        (self.time_s(site) / site.free_s()).ln()
+    }
+
     fn end_s(&self, site: &Site) -> f64 {
         if site.signal { self.signal_s } else { 0.0 }
     }
@@ -59,7 +64,8 @@ impl Typical {
         const STEP_SHARE: f64 = 0.0005;
         if site.signal {
             let lost_s = time_s - site.free_s() / self.running_share;
-            self.signal_s = (self.signal_s + weight * STEP_S * (lost_s - self.signal_s).signum()).clamp(2.0, 60.0);
+            self.signal_s =
+                (self.signal_s + weight * STEP_S * (lost_s - self.signal_s).signum()).clamp(2.0, 60.0);
         } else {
             let share = site.free_s() / time_s;
             let moved = self.running_share + weight * STEP_SHARE * (share - self.running_share).signum();

@@ -1,13 +1,16 @@
-//! The graph stage: joins the own estimates of all owned partitions as of one boundary, estimates the silent links, and
-//! keeps the book of events.
+//! The graph stage: joins the own estimates of all owned partitions as of one boundary, estimates the links that no sensor
+//! counts on, and keeps the book of events.
 
 use model::{Source, Timestamp, TrafficEvent};
+use roadnet::LinkIndex;
 use serde::{Deserialize, Serialize};
 
+use crate::delay::Typical;
+use crate::events::Faults;
 use crate::fusion::Belief;
 use crate::level::Level;
-use crate::link::Own;
-use crate::neighbours;
+use crate::link::{Own, STATIONARY_SD};
+use crate::neighbours::{self, Coupling};
 use crate::partition::{Context, Frozen};
 use crate::queue::Queues;
 use crate::told::Told;
@@ -15,27 +18,40 @@ use crate::told::Told;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
     own: Vec<Own>,
+    /// What each link is believed to be, own or estimated; of queues' interest.
+    belief: Vec<Belief>,
+    /// Log travel-time index above the typical one of the link.
+    departure: Vec<f64>,
+    flow_vph: Vec<f64>,
+    /// PCU and MCU per vehicle, over all links that count.
+    mix: (f64, f64),
+    coupling: Coupling,
+    /// By partition number: what is typical there.
+    typical: Vec<(u32, Typical)>,
     levels: Vec<Level>,
-    /// Log travel-time index of every link.
-    y: Vec<f64>,
     /// What was told of the links that do not tell their state themselves.
     told: Vec<Told>,
     queues: Queues,
-    faults: crate::events::Faults,
+    faults: Faults,
 }
 
-/// Sweeps per graph boundary; warm-started, so that a change has spread by three links at once and on at each boundary.
-const SWEEPS: usize = 3;
+/// Sweeps per graph boundary; warm-started, so that a change has spread by two links at once and on at each boundary.
+const SWEEPS: usize = 2;
 
 impl Graph {
     pub(crate) fn new(links: usize) -> Self {
         Self {
             own: vec![Own::NOTHING; links],
+            belief: vec![Belief { y: 0.0, var: STATIONARY_SD.powi(2) }; links],
+            departure: vec![0.0; links],
+            flow_vph: vec![f64::NAN; links],
+            mix: (1.0, 1.0),
+            coupling: Coupling::default(),
+            typical: Vec::new(),
             levels: vec![Level::default(); links],
-            y: vec![0.2; links],
             told: vec![Told::NOTHING; links],
             queues: Queues::new(links),
-            faults: crate::events::Faults::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -49,31 +65,18 @@ impl Graph {
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
         for part in frozen {
-            for (link, own) in &part.own {
-                self.own[*link as usize] = *own;
-            }
+            self.take(part);
         }
         for part in frozen {
             self.faults.take(at, &part.faults, context, &mut events);
         }
-        self.spread(context);
+        self.spread(at, context);
         for link in 0..self.own.len() {
-            let own = &self.own[link];
-            if own.counts() {
-                self.told[link] = Told::NOTHING;
-                continue;
-            }
-            let site = &context.sites[link];
-            let around = Belief { y: self.y[link], var: 0.25 };
-            let source = if own.belief.is_some() { Source::Observed } else { Source::Estimated };
-            let belief = own.belief.map_or(around, |b| b.and(around));
-            let new = Told::of(at, belief, own, source, &mut self.levels[link], site, context.config);
-            let old = std::mem::replace(&mut self.told[link], new);
-            if !new.looks_like(&old) {
-                tell(link as u32, &new);
+            if let Some(told) = self.news(at, link, context) {
+                tell(link as u32, &told);
             }
         }
-        self.queues.step(at, &self.y, &self.own, context, &mut events);
+        self.queues.step(at, &self.belief, &self.flow_vph, &self.own, context, &mut events);
         events
     }
 
@@ -82,9 +85,90 @@ impl Graph {
         self.told[link as usize]
     }
 
-    fn spread(&mut self, context: &Context<'_>) {
-        let own: Vec<Option<Belief>> = self.own.iter().map(|own| own.belief).collect();
-        let prior = vec![0.2; own.len()];
-        neighbours::spread(context.network, &own, &prior, &mut self.y, SWEEPS);
+    fn take(&mut self, part: &Frozen) {
+        for (link, own) in &part.own {
+            self.own[*link as usize] = *own;
+        }
+        match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
+            Ok(place) => self.typical[place].1 = part.typical,
+            Err(place) => self.typical.insert(place, (part.partition, part.typical)),
+        }
+    }
+
+    fn rest(&self, link: usize, context: &Context<'_>) -> f64 {
+        let site = &context.sites[link];
+        let found = self.typical.binary_search_by_key(&site.partition, |(number, _)| *number);
+        let typical = found.map_or_else(|_| Typical::default(), |place| self.typical[place].1);
+        typical.rest_y(site)
+    }
+
+    fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
+        /// The coupling changes over hours.
+        const LEARN_EVERY_MS: i64 = 60_000;
+        let rest: Vec<f64> = (0..self.own.len()).map(|link| self.rest(link, context)).collect();
+        for (link, own) in self.own.iter().enumerate().filter(|(_, own)| own.counts()) {
+            self.belief[link] = own.belief;
+            self.departure[link] = own.belief.y - rest[link];
+            self.flow_vph[link] = own.flow_vph;
+        }
+        if at.as_millis() % LEARN_EVERY_MS == 0 {
+            let own = &self.own;
+            self.coupling.learn(context.network, &self.departure, |link| own[link.index()].counts());
+        }
+        for _ in 0..SWEEPS {
+            for link in context.network.indices() {
+                if !self.own[link.index()].counts() {
+                    self.estimate(link, rest[link.index()], context);
+                }
+            }
+        }
+        self.learn_mix();
+    }
+
+    /// Estimates a link that nothing counts on from its neighbours and its probes.
+    fn estimate(&mut self, link: LinkIndex, rest: f64, context: &Context<'_>) {
+        let (network, place) = (context.network, link.index());
+        let var = STATIONARY_SD.powi(2);
+        let around = neighbours::around(network, link, &self.departure, self.coupling, var);
+        let prior = Belief { y: rest + around.y, ..around };
+        let seen = self.own[place].belief.without(Belief { y: rest, var });
+        self.belief[place] = seen.map_or(prior, |seen| prior.and(seen));
+        self.departure[place] = self.belief[place].y - rest;
+        if let Some(flow_vph) = neighbours::flow(network, link, context.sites, &self.flow_vph) {
+            self.flow_vph[place] = flow_vph;
+        }
+    }
+
+    fn learn_mix(&mut self) {
+        let (n, pcu, mcu) =
+            self.own.iter().filter(|own| own.counts()).fold((0.0, 0.0, 0.0), |(n, pcu, mcu), own| {
+                (n + own.flow_vph, pcu + own.flow_pcuph, mcu + own.flow_mcuph)
+            });
+        if n > 0.0 {
+            self.mix = (pcu / n, mcu / n);
+        }
+    }
+
+    fn news(&mut self, at: Timestamp, link: usize, context: &Context<'_>) -> Option<Told> {
+        let own = &self.own[link];
+        if own.counts() || !context.sites[link].owned {
+            self.told[link] = Told::NOTHING;
+            return None;
+        }
+        let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
+        let source =
+            if seen_s <= context.config.long_window_s { Source::Observed } else { Source::Estimated };
+        let flow = self.flow_vph[link];
+        let own = Own {
+            flow_vph: flow,
+            flow_pcuph: flow * self.mix.0,
+            flow_mcuph: flow * self.mix.1,
+            newest_at: if source == Source::Observed { own.newest_at } else { i64::MIN },
+            ..*own
+        };
+        let site = &context.sites[link];
+        let new = Told::of(at, self.belief[link], &own, source, &mut self.levels[link], site, context.config);
+        let old = std::mem::replace(&mut self.told[link], new);
+        (!new.looks_like(&old)).then_some(new)
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Cell {
 /// What a link's own sensors say. NaN = not known.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Own {
-    /// Joined belief of all sources.
-    pub(crate) belief: Option<Belief>,
+    /// Joined belief of all sources and of what is typical.
+    pub(crate) belief: Belief,
     pub(crate) flow_vph: f64,
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
@@ -59,17 +59,20 @@ struct Settled {
 const DRIFT_S: f64 = 1200.0;
 
 /// Standard deviation of log pace over links and times of a city.
-const STATIONARY_SD: f64 = 0.7;
+pub(crate) const STATIONARY_SD: f64 = 0.7;
 
 /// Ends of the bands, s before now: two signal cycles, the published five minutes, all.
 const BANDS_S: [f64; 3] = [120.0, 300.0, f64::INFINITY];
+
+/// A queue that was seen so long ago still stands for this minute, s: two periods of a camera and the way of its messages.
+const QUEUE_SEEN_S: f64 = 75.0;
 
 /// Middles of the bands, and of what has settled.
 const AGES_S: [f64; 4] = [60.0, 210.0, 450.0, 1200.0];
 
 impl Own {
     pub(crate) const NOTHING: Self = Self {
-        belief: None,
+        belief: Belief { y: 0.0, var: STATIONARY_SD * STATIONARY_SD },
         flow_vph: f64::NAN,
         flow_pcuph: f64::NAN,
         flow_mcuph: f64::NAN,
@@ -113,11 +116,16 @@ impl Cell {
         let samples = self.window.all();
         self.own = counted(samples, now, site, context);
         let bands = bands(samples, now, site, context);
-        self.own.belief = Some(filter(&bands, &self.settled.evidence, site, typical));
+        self.own.belief = filter(&bands, &self.settled.evidence, site, typical);
     }
 
     /// Returns the travel time that cameras and probes saw of late, s, with its weight.
-    pub(crate) fn seen_s(&self, at: Timestamp, typical: &Typical, context: &Context<'_>) -> Option<(f64, f64)> {
+    pub(crate) fn seen_s(
+        &self,
+        at: Timestamp,
+        typical: &Typical,
+        context: &Context<'_>,
+    ) -> Option<(f64, f64)> {
         let site = &context.sites[self.link as usize];
         let bands = bands(self.window.all(), at.as_millis(), site, context);
         let mut evidence = bands[0];
@@ -127,12 +135,13 @@ impl Cell {
 
     /// Returns what is to be told of the newest estimate, when that is news and this link tells its state itself.
     pub(crate) fn news(&mut self, at: Timestamp, context: &Context<'_>) -> Option<Told> {
-        let (Some(belief), true) = (self.own.belief, self.own.counts()) else {
+        if !self.own.counts() {
             self.told = Told::NOTHING;
             return None;
-        };
+        }
         let site = &context.sites[self.link as usize];
-        let new = Told::of(at, belief, &self.own, Source::Observed, &mut self.level, site, context.config);
+        let new =
+            Told::of(at, self.own.belief, &self.own, Source::Observed, &mut self.level, site, context.config);
         let old = std::mem::replace(&mut self.told, new);
         (!new.looks_like(&old)).then_some(new)
     }
@@ -169,10 +178,12 @@ fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [E
 }
 
 fn filter(bands: &[Evidence; 3], settled: &Evidence, site: &Site, typical: &Typical) -> Belief {
-    let rest = Belief { y: (typical.time_s(site) / site.free_s()).ln(), var: STATIONARY_SD.powi(2) };
+    let rest = Belief { y: typical.rest_y(site), var: STATIONARY_SD.powi(2) };
     let mut belief = rest;
     let mut age = AGES_S[3];
-    for (evidence, at) in [(settled, AGES_S[3]), (&bands[2], AGES_S[2]), (&bands[1], AGES_S[1]), (&bands[0], AGES_S[0])] {
+    for (evidence, at) in
+        [(settled, AGES_S[3]), (&bands[2], AGES_S[2]), (&bands[1], AGES_S[1]), (&bands[0], AGES_S[0])]
+    {
         belief = drift(belief, rest, age - at);
         age = at;
         belief = delay::after(belief, evidence, site, typical);
@@ -205,7 +216,10 @@ fn counted(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> 
                 mcu += f64::from(m) * fresh * lanes;
                 hours += f64::from(period_s) / 3600.0 * fresh;
             }
-            What::Queue { queue_m, .. } => own.queue_m = f64::from(queue_m),
+            What::Queue { queue_m, .. } if age_s <= QUEUE_SEEN_S => {
+                // `max` keeps a number over NaN.
+                own.queue_m = own.queue_m.max(f64::from(queue_m));
+            }
             _ => {}
         }
     }

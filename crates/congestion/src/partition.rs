@@ -64,6 +64,8 @@ pub(crate) struct Partition {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Frozen {
     pub(crate) at: Timestamp,
+    pub(crate) partition: u32,
+    pub(crate) typical: Typical,
     pub(crate) own: Vec<(u32, Own)>,
     pub(crate) faults: Vec<Fault>,
 }
@@ -222,7 +224,7 @@ impl Partition {
         }
         self.dirty.clear();
         let faults = self.health.judge(at, context);
-        self.frozen.push_back(Frozen { at, own, faults });
+        self.frozen.push_back(Frozen { at, partition: self.number, typical: self.typical, own, faults });
     }
 
     /// Returns what was last told of a link by its own sensors.

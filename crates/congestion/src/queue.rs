@@ -8,6 +8,7 @@ use model::{EventChange, EventKind, Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{event, link_id};
+use crate::fusion::Belief;
 use crate::link::Own;
 use crate::partition::Context;
 
@@ -51,22 +52,24 @@ impl Queues {
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
-        y: &[f64],
+        belief: &[Belief],
+        flow_vph: &[f64],
         own: &[Own],
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
-        self.judge_members(at, y, context);
-        let found = self.find(y, own, context);
+        self.judge_members(at, belief, context);
+        let y: Vec<f64> = belief.iter().map(|belief| belief.y).collect();
+        let found = self.find(&y, flow_vph, own, context);
         self.tell(at, found, context, events);
     }
 
-    fn judge_members(&mut self, at: Timestamp, y: &[f64], context: &Context<'_>) {
+    fn judge_members(&mut self, at: Timestamp, belief: &[Belief], context: &Context<'_>) {
         let config = &context.config.queue;
         let edge = -context.config.congested_share.ln();
         let now = at.as_millis().max(1);
-        for (link, &y) in y.iter().enumerate() {
-            let congested = y >= edge;
+        for (link, belief) in belief.iter().enumerate() {
+            let congested = context.sites[link].owned && belief.probability_above(edge) >= config.probability;
             let since = &mut self.since[link];
             if *since == 0 || congested != (*since > 0) {
                 *since = if congested { now } else { -now };
@@ -80,7 +83,7 @@ impl Queues {
         }
     }
 
-    fn find(&self, y: &[f64], own: &[Own], context: &Context<'_>) -> Vec<Found> {
+    fn find(&self, y: &[f64], flow_vph: &[f64], own: &[Own], context: &Context<'_>) -> Vec<Found> {
         let members: Vec<u32> =
             (0..self.member.len() as u32).filter(|&link| self.member[link as usize]).collect();
         let head = self.heads(&members, y, context);
@@ -89,7 +92,7 @@ impl Queues {
         by_head.sort_unstable();
         for group in by_head.chunk_by(|a, b| a.0 == b.0) {
             let links: Vec<u32> = group.iter().map(|&(_, link)| link).collect();
-            found.push(measure(group[0].0, links, y, own, context));
+            found.push(measure(group[0].0, links, y, flow_vph, own, context));
         }
         found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
         found
@@ -164,15 +167,23 @@ fn slowest(ring: &[u32], y: &[f64]) -> u32 {
     *worst.expect("a ring has links")
 }
 
-fn measure(head: u32, links: Vec<u32>, y: &[f64], own: &[Own], context: &Context<'_>) -> Found {
+fn measure(
+    head: u32,
+    links: Vec<u32>,
+    y: &[f64],
+    flow_vph: &[f64],
+    own: &[Own],
+    context: &Context<'_>,
+) -> Found {
     let (mut length_m, mut delay_rate) = (0.0, 0.0);
     let mut tail = (f64::MIN, head);
     for &link in &links {
         let (site, own) = (&context.sites[link as usize], &own[link as usize]);
         let share = (-y[link as usize]).exp();
         // Vehicles on the link times the share of their time that they lose: n (1 - v / v_free), in veh h / h.
-        if !own.flow_vph.is_nan() {
-            let stored = own.flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
+        let flow_vph = flow_vph[link as usize];
+        if !flow_vph.is_nan() {
+            let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
             delay_rate += stored * (1.0 - share).max(0.0);
         }
         length_m += if own.queue_m.is_nan() { site.length_m * (1.0 - share) } else { own.queue_m };

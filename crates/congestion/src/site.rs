@@ -11,9 +11,9 @@ pub(crate) struct Site {
     pub(crate) lanes: f64,
     /// A signal stands at its end.
     pub(crate) signal: bool,
-    /// Something counts on it: a loop, radar or camera.
-    pub(crate) instrumented: bool,
     pub(crate) partition: u32,
+    /// Whether this process owns its partition; of other links it says nothing.
+    pub(crate) owned: bool,
 }
 
 /// What the estimate needs to know of a sensor.
@@ -28,31 +28,23 @@ pub(crate) struct Device {
     pub(crate) offset_m: f64,
 }
 
-pub(crate) fn sites(network: &Network, registry: &Registry, partitions: u32) -> Vec<Site> {
-    let mut sites: Vec<Site> = network
+/// `owned`: the numbers of the owned partitions, sorted, of so many.
+pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Site> {
+    network
         .indices()
         .map(|index| {
             let link = network.link(index);
+            let partition = network.partition(index, partitions);
             Site {
                 length_m: f64::from(link.length_m),
                 free_kmh: f64::from(link.speed_limit_kmh),
                 lanes: f64::from(link.lanes).max(0.5),
                 signal: link.signal_at_end,
-                instrumented: false,
-                partition: network.partition(index, partitions),
+                partition,
+                owned: owned.binary_search(&partition).is_ok(),
             }
         })
-        .collect();
-    for sensor in registry.sensors() {
-        let counts = matches!(
-            sensor.kind,
-            SensorKind::Loop | SensorKind::Radar | SensorKind::Camera | SensorKind::AreaCamera
-        );
-        if let (true, Some(link)) = (counts, sensor.link) {
-            sites[link.index()].instrumented = true;
-        }
-    }
-    sites
+        .collect()
 }
 
 pub(crate) fn devices(network: &Network, registry: &Registry) -> Vec<Device> {

@@ -1,0 +1,208 @@
+//! The smallest city that has everything: a chain of streets with signals and crossings over several partitions, loops,
+//! cameras and a fleet.
+
+use std::sync::Arc;
+
+use congestion::{Analyzer, Changes, Config};
+use model::{
+    Aggregate, ClassCounts, ClassSet, LinkId, Observation, Probe, Quality, Queue, Reading, SensorId,
+    SpeedMean, Timestamp, VehicleClass,
+};
+use roadnet::{
+    Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind,
+};
+
+/// 2026-11-23T00:00:00Z.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_392_000_000);
+
+/// Log partitions of the city.
+pub(crate) const PARTITIONS: u32 = 4;
+
+pub(crate) struct City {
+    pub(crate) network: Arc<Network>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// Twelve links in a row, each 300 m by its map and about 2 km apart on the globe, so that they fall into several partitions.
+pub(crate) fn city() -> City {
+    const LINKS: usize = 12;
+    let mut builder = NetworkBuilder::default();
+    let point = |i: usize| Point { lon: 106.6 + 0.02 * i as f64, lat: 20.85 };
+    let nodes: Vec<_> = (0..=LINKS).map(|i| builder.add_node(format!("n{i}"), point(i), true)).collect();
+    for i in 0..LINKS {
+        let link = NewLink {
+            id: LinkId::from(format!("l{i}").as_str()),
+            from: nodes[i],
+            to: nodes[i + 1],
+            geometry: vec![point(i), point(i + 1)],
+            length_m: Some(300.0),
+            class: RoadClass::Primary,
+            lanes: 2.0,
+            width_m: 7.0,
+            speed_limit_kmh: 50.0,
+            defaults: Defaults::default(),
+            allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
+            name: "".into(),
+            signal_at_end: i % 2 == 0,
+            roundabout: false,
+            bridge: false,
+            tunnel: false,
+            conditions: Vec::new(),
+        };
+        builder.add_link(link).expect("the link is sound");
+    }
+    let mut sensors = vec![sensor("fleet", SensorKind::ProbeFleet, None, 10.0)];
+    for i in 0..LINKS {
+        match i % 3 {
+            0 => sensors.push(sensor(&format!("loop-{i}"), SensorKind::Loop, Some(i), 30.0)),
+            1 => sensors.push(sensor(&format!("cam-{i}"), SensorKind::AreaCamera, Some(i), 30.0)),
+            _ => {}
+        }
+    }
+    City { network: Arc::new(builder.build()), registry: Arc::new(Registry::new(sensors)) }
+}
+
+fn sensor(id: &str, kind: SensorKind, link: Option<usize>, period_s: f32) -> Sensor {
+    Sensor {
+        id: id.into(),
+        kind,
+        link: link.map(|i| LinkIndex(i as u32)),
+        offset_m: link.map(|_| 150.0),
+        lane: None,
+        point: None,
+        heading_deg: None,
+        length_m: if kind == SensorKind::AreaCamera { 50.0 } else { 0.0 },
+        period_s: Some(period_s),
+        format: "native".into(),
+    }
+}
+
+impl City {
+    pub(crate) fn analyzer(&self, partitions: &[u32]) -> Analyzer {
+        Analyzer::new(self.network.clone(), self.registry.clone(), Config::default(), partitions, PARTITIONS)
+    }
+
+    pub(crate) fn whole(&self) -> Analyzer {
+        self.analyzer(&(0..PARTITIONS).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn partition_of(&self, observation: &Observation) -> u32 {
+        let link = self.network.find(observation.link.as_str()).expect("a link of the city");
+        self.network.partition(link, PARTITIONS)
+    }
+}
+
+/// One record of a partition's log.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    Marker(Timestamp),
+    Reading(Observation),
+}
+
+impl Record {
+    pub(crate) fn received_at(&self) -> Timestamp {
+        match self {
+            Self::Marker(at) => *at,
+            Self::Reading(observation) => observation.received_at,
+        }
+    }
+}
+
+pub(crate) fn feed(analyzer: &mut Analyzer, partition: u32, record: &Record, into: &mut Changes) {
+    let changes = analyzer.advance(partition, record.received_at());
+    into.states.extend(changes.states);
+    into.events.extend(changes.events);
+    if let Record::Reading(observation) = record {
+        analyzer.observe(partition, observation);
+    }
+}
+
+/// What a seed makes of a reading: SplitMix64, so that a failing case can be read.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+/// Readings of some minutes of traffic, each with a delay of its own, and the markers that ingest writes: one log a partition.
+pub(crate) fn logs(city: &City, seed: u64, minutes: i64) -> Vec<Vec<Record>> {
+    let mut dice = Dice(seed);
+    let mut logs: Vec<Vec<Record>> = vec![Vec::new(); PARTITIONS as usize];
+    for second in (0..minutes * 60).step_by(10) {
+        for i in 0..12 {
+            for observation in readings(i, second, &mut dice) {
+                logs[city.partition_of(&observation) as usize].push(Record::Reading(observation));
+            }
+        }
+    }
+    for log in &mut logs {
+        log.extend((0..minutes * 60 * 4).map(|i| Record::Marker(START.plus_millis(i * 250))));
+        log.sort_by_key(Record::received_at);
+    }
+    logs
+}
+
+fn readings(link: usize, second: i64, dice: &mut Dice) -> Vec<Observation> {
+    let mut readings = Vec::new();
+    // The middle of the city jams after a while.
+    let jam = (4..8).contains(&link) && second > 240;
+    let speed_kmh = if jam { 3.0 } else { 35.0 } + dice.below(80) as f32 / 10.0;
+    if second % 30 == 0 {
+        let count = if jam { 2 } else { 8 } + dice.below(5) as u32;
+        let aggregate = Reading::Aggregate(Aggregate {
+            counts: Some(ClassCounts::from_iter([(VehicleClass::Motorcycle, count)])),
+            speed_kmh: (count > 0).then_some(speed_kmh),
+            speed_mean: Some(SpeedMean::Time),
+            occupancy: Some(if jam { 0.6 } else { 0.05 }),
+            ..Aggregate::default()
+        });
+        match link % 3 {
+            0 => readings.push(reading(&format!("loop-{link}"), link, second, aggregate, dice)),
+            1 => {
+                let name = format!("cam-{link}");
+                readings.push(reading(&name, link, second, aggregate, dice));
+                let queue_m = if jam { 50.0 } else { dice.below(20) as f32 };
+                let queue = Queue { queue_m: Some(queue_m), ..Queue::default() };
+                readings.push(reading(&name, link, second, Reading::Queue(queue), dice));
+            }
+            _ => {}
+        }
+    }
+    if dice.below(3) == 0 {
+        let probe = Probe {
+            vehicle: format!("v{}", dice.below(5)).as_str().into(),
+            lon: 106.6,
+            lat: 20.85,
+            heading_deg: None,
+            speed_kmh: Some(speed_kmh),
+            class: None,
+            in_service: None,
+        };
+        readings.push(reading("fleet", link, second, Reading::Probe(probe), dice));
+    }
+    readings
+}
+
+fn reading(sensor: &str, link: usize, second: i64, reading: Reading, dice: &mut Dice) -> Observation {
+    let at = START.plus_millis(second * 1000);
+    // Mostly seconds, now and then a minute: late readings are the rule.
+    let delay_ms = if dice.below(20) == 0 { 60_000 } else { 500 + dice.below(8_000) as i64 };
+    Observation {
+        sensor: SensorId::from(sensor),
+        link: LinkId::from(format!("l{link}").as_str()),
+        // Fleets number over all their vehicles: second and link make it one.
+        seq: Some(second as u64 * 100 + link as u64),
+        at,
+        period_s: Some(30.0),
+        lane: None,
+        offset_m: None,
+        received_at: at.plus_millis(delay_ms),
+        quality: Quality::GOOD,
+        reading,
+    }
+}

@@ -1,0 +1,162 @@
+//! The same logs give the same bytes.
+
+use congestion::{Analyzer, Changes, Config, RestoreError};
+use model::{LinkState, TrafficEvent};
+use proptest::prelude::*;
+
+use crate::city::{City, Dice, PARTITIONS, Record, city, feed, logs};
+
+/// Minutes of traffic in a case: enough for windows to move and queues to open.
+const MINUTES: i64 = 9;
+
+/// What came out, in an order that does not tell who was fed first.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    states: Vec<LinkState>,
+    events: Vec<TrafficEvent>,
+    checkpoint: Vec<u8>,
+}
+
+fn outcome(analyzer: &Analyzer, mut changes: Changes) -> Outcome {
+    changes.states.sort_by(|a, b| (a.valid_at, &a.link, a.source).cmp(&(b.valid_at, &b.link, b.source)));
+    changes.events.sort_by(|a, b| (a.at, &a.id, a.revision).cmp(&(b.at, &b.id, b.revision)));
+    Outcome { states: changes.states, events: changes.events, checkpoint: analyzer.checkpoint() }
+}
+
+/// Feeds the logs in an order that the dice choose, each log in its own order.
+fn fold(mut analyzer: Analyzer, logs: &[Vec<Record>], dice: &mut Dice) -> Outcome {
+    let mut changes = Changes::default();
+    let mut at = vec![0; logs.len()];
+    while let Some(first) = (0..logs.len()).find(|&p| at[p] < logs[p].len()) {
+        let pick = dice.below(PARTITIONS.into()) as usize;
+        let partition = if at[pick] < logs[pick].len() { pick } else { first };
+        for _ in 0..=dice.below(400) {
+            let Some(record) = logs[partition].get(at[partition]) else { break };
+            feed(&mut analyzer, partition as u32, record, &mut changes);
+            at[partition] += 1;
+        }
+    }
+    outcome(&analyzer, changes)
+}
+
+fn plain(city: &City, logs: &[Vec<Record>]) -> Outcome {
+    let mut analyzer = city.whole();
+    let mut changes = Changes::default();
+    for (partition, log) in logs.iter().enumerate() {
+        log.iter().for_each(|record| feed(&mut analyzer, partition as u32, record, &mut changes));
+    }
+    outcome(&analyzer, changes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_interleaving_of_partitions_gives_the_same_bytes(seed: u64) {
+        let city = city();
+        let logs = logs(&city, seed, MINUTES);
+        let one = plain(&city, &logs);
+        prop_assert!(!one.events.is_empty(), "the case shows queues");
+        prop_assert!(one == fold(city.whole(), &logs, &mut Dice(seed ^ 1)));
+    }
+
+    #[test]
+    fn a_crash_at_any_point_changes_nothing(seed: u64, point in 0.0f64..1.0) {
+        let city = city();
+        let logs = logs(&city, seed, MINUTES);
+        let whole = plain(&city, &logs);
+        let cuts: Vec<usize> = logs.iter().map(|log| (log.len() as f64 * point) as usize).collect();
+        let mut before = city.whole();
+        let mut changes = Changes::default();
+        for (partition, log) in logs.iter().enumerate() {
+            log[..cuts[partition]].iter().for_each(|r| feed(&mut before, partition as u32, r, &mut changes));
+        }
+        let bytes = before.checkpoint();
+        let mut after =
+            Analyzer::restore(city.network.clone(), city.registry.clone(), Config::default(), &bytes).unwrap();
+        prop_assert_eq!(&bytes, &after.checkpoint());
+        for (partition, log) in logs.iter().enumerate() {
+            log[cuts[partition]..].iter().for_each(|r| feed(&mut after, partition as u32, r, &mut changes));
+        }
+        prop_assert!(whole == outcome(&after, changes));
+    }
+
+    #[test]
+    fn what_arrives_twice_counts_once(seed: u64) {
+        let city = city();
+        let mut logs = logs(&city, seed, MINUTES);
+        let once = plain(&city, &logs);
+        let mut dice = Dice(seed ^ 2);
+        for log in &mut logs {
+            let again: Vec<Record> = log
+                .iter()
+                .filter(|record| matches!(record, Record::Reading(_)) && dice.below(4) == 0)
+                .cloned()
+                .collect();
+            for mut record in again {
+                if let Record::Reading(observation) = &mut record {
+                    observation.received_at = observation.received_at.plus_millis(40_000);
+                }
+                log.push(record);
+            }
+            log.sort_by_key(Record::received_at);
+        }
+        let twice = plain(&city, &logs);
+        // Repetitions come after the end of the log, too, and move its clock on: only what was before is the same.
+        let until = |outcome: &Outcome| {
+            let end = crate::city::START.plus_millis(MINUTES * 60_000);
+            outcome.states.iter().filter(|s| s.valid_at < end).cloned().collect::<Vec<_>>()
+        };
+        prop_assert!(until(&once) == until(&twice));
+    }
+}
+
+#[test]
+fn owners_of_one_partition_each_on_a_thread_of_its_own_tell_of_counted_links_what_one_owner_of_all_does() {
+    let city = city();
+    let logs = logs(&city, 7, MINUTES);
+    let mut apart: Vec<LinkState> = std::thread::scope(|scope| {
+        let owners: Vec<_> = (0..PARTITIONS)
+            .map(|partition| {
+                let (city, log) = (&city, &logs[partition as usize]);
+                scope.spawn(move || {
+                    let mut analyzer = city.analyzer(&[partition]);
+                    let mut changes = Changes::default();
+                    log.iter().for_each(|record| feed(&mut analyzer, partition, record, &mut changes));
+                    counted(outcome(&analyzer, changes))
+                })
+            })
+            .collect();
+        owners.into_iter().flat_map(|owner| owner.join().unwrap()).collect()
+    });
+    apart.sort_by(|a, b| (a.valid_at, &a.link, a.source).cmp(&(b.valid_at, &b.link, b.source)));
+    let together = counted(plain(&city, &logs));
+    assert!(together.len() > 100);
+    assert_eq!(together, apart);
+}
+
+/// The states of links with a loop or a camera, once those have reported: they wait for no other partition.
+fn counted(outcome: Outcome) -> Vec<LinkState> {
+    let from = crate::city::START.plus_millis(120_000);
+    let counts =
+        |state: &LinkState| state.link.as_str()[1..].parse::<u32>().expect("l and a number") % 3 != 2;
+    outcome.states.into_iter().filter(|state| counts(state) && state.valid_at > from).collect()
+}
+
+#[test]
+fn a_checkpoint_for_something_else_is_refused_in_words() {
+    let city = city();
+    let bytes = city.whole().checkpoint();
+    let restore = |config: Config, bytes: &[u8]| {
+        Analyzer::restore(city.network.clone(), city.registry.clone(), config, bytes).map(|_| ())
+    };
+    let other = Config { lateness_s: 900.0, ..Config::default() };
+    let refused = restore(other, &bytes).unwrap_err();
+    assert!(refused.to_string().contains("another configuration"), "{refused}");
+    assert_eq!(restore(Config::default(), b"hello"), Err(RestoreError::NotACheckpoint));
+    let cut = restore(Config::default(), &bytes[..bytes.len() / 2]).unwrap_err();
+    assert!(matches!(cut, RestoreError::Damaged(_)), "{cut}");
+    let mut newer = bytes;
+    newer[8] = 99;
+    assert_eq!(restore(Config::default(), &newer), Err(RestoreError::Format { found: 99 }));
+}

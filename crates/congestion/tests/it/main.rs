@@ -1,0 +1,5 @@
+//! What holds of the analyser as a whole: it is a fold of the log.
+
+mod city;
+mod fold;
+mod states;

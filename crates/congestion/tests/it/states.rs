@@ -1,0 +1,135 @@
+//! What single readings do to states.
+
+use congestion::Changes;
+use model::{LevelOfService, LinkState, Observation, Source, Timestamp};
+
+use crate::city::{PARTITIONS, Record, START, city, feed, logs};
+
+fn state(analyzer: &congestion::Analyzer, link: &str) -> LinkState {
+    analyzer.snapshot().find(|state| state.link.as_str() == link).expect("a link of the city")
+}
+
+/// Feeds all logs up to that second and closes the boundary there.
+fn until(second: i64, change: impl Fn(&mut Observation)) -> congestion::Analyzer {
+    let city = city();
+    let mut analyzer = city.whole();
+    let mut changes = Changes::default();
+    let end = START.plus_millis(second * 1000);
+    for (partition, log) in logs(&city, 3, 12).iter().enumerate() {
+        for record in log.iter().filter(|record| record.received_at() <= end) {
+            let mut record = record.clone();
+            if let Record::Reading(observation) = &mut record {
+                change(observation);
+            }
+            feed(&mut analyzer, partition as u32, &record, &mut changes);
+        }
+        analyzer.advance(partition as u32, end.plus_millis(1));
+    }
+    analyzer
+}
+
+#[test]
+fn a_jam_is_congested_and_free_flow_is_not() {
+    let analyzer = until(600, |_| {});
+    let (jam, free) = (state(&analyzer, "l6"), state(&analyzer, "l0"));
+    assert_eq!((jam.congested, free.congested), (Some(true), Some(false)));
+    assert_eq!(jam.level_of_service, Some(LevelOfService::F));
+    assert!(jam.speed_kmh.unwrap() < 15.0 && free.speed_kmh.unwrap() > 25.0);
+}
+
+#[test]
+fn a_link_without_sensors_is_estimated_and_says_so() {
+    let analyzer = until(600, |o| {
+        // Nobody drives on l11 with a fleet's device.
+        if o.link.as_str() == "l11" {
+            o.link = "l10".into();
+        }
+    });
+    let state = state(&analyzer, "l11");
+    assert_eq!((state.source, state.age_s), (Source::Estimated, None));
+    assert!(state.speed_kmh.is_some() && state.flow_vph.is_some());
+}
+
+#[test]
+fn every_interval_holds_its_speed() {
+    for state in until(600, |_| {}).snapshot() {
+        let (lo, v, hi) =
+            (state.speed_lo_kmh.unwrap(), state.speed_kmh.unwrap(), state.speed_hi_kmh.unwrap());
+        assert!(lo <= v && v <= hi, "{}: {lo} {v} {hi}", state.link);
+    }
+}
+
+#[test]
+fn a_clock_that_is_two_days_ahead_moves_no_clock_but_its_own() {
+    let usual = until(600, |_| {});
+    let wrong = until(600, |o| {
+        if o.sensor.as_str() == "loop-0" {
+            o.at = o.at.plus_millis(2 * 86_400_000);
+        }
+    });
+    for link in ["l1", "l3", "l6", "l10"] {
+        assert_eq!(state(&usual, link), state(&wrong, link));
+    }
+}
+
+#[test]
+fn a_clock_that_is_90_seconds_behind_is_put_right() {
+    let usual = state(&until(600, |_| {}), "l0");
+    let wrong = state(
+        &until(600, |o| {
+            if o.sensor.as_str() == "loop-0" {
+                o.at = o.at.plus_millis(-90_000);
+            }
+        }),
+        "l0",
+    );
+    assert!((usual.flow_vph.unwrap() - wrong.flow_vph.unwrap()).abs() < 0.2 * usual.flow_vph.unwrap());
+}
+
+#[test]
+fn a_late_reading_updates_its_own_window() {
+    let city = city();
+    let mut analyzer = city.whole();
+    let link = "l0";
+    let partition = city.network.partition(city.network.find(link).unwrap(), PARTITIONS);
+    let logs = logs(&city, 5, 6);
+    let readings: Vec<&Record> = logs[partition as usize]
+        .iter()
+        .filter(|r| matches!(r, Record::Reading(o) if o.sensor.as_str() == "loop-0"))
+        .collect();
+    let at = |ms: i64| START.plus_millis(ms);
+    let (held, passed) = readings.split_last().unwrap();
+    let mut changes = Changes::default();
+    passed.iter().for_each(|record| feed(&mut analyzer, partition, record, &mut changes));
+    let all = |analyzer: &mut congestion::Analyzer, time: Timestamp| {
+        (0..PARTITIONS).for_each(|p| drop(analyzer.advance(p, time)));
+    };
+    all(&mut analyzer, at(430_001));
+    let before = state(&analyzer, link);
+    let Record::Reading(held) = held else { unreachable!("filtered above") };
+    let late = Observation { received_at: at(430_100), ..held.clone() };
+    feed(&mut analyzer, partition, &Record::Reading(late), &mut changes);
+    all(&mut analyzer, at(430_251));
+    let after = state(&analyzer, link);
+    assert_ne!(before.flow_vph, after.flow_vph);
+    assert_eq!(after.age_s, Some((at(430_250) - held.at) as f32 / 1000.0));
+}
+
+#[test]
+fn a_reading_that_is_later_than_the_lateness_counts_for_nothing() {
+    let mut analyzer = until(700, |_| {});
+    let before = state(&analyzer, "l0");
+    let city = city();
+    let partition = city.network.partition(city.network.find("l0").unwrap(), PARTITIONS);
+    let probe = logs(&city, 3, 1).concat().into_iter().find_map(|record| match record {
+        Record::Reading(o) if o.sensor.as_str() == "loop-0" => Some(o),
+        _ => None,
+    });
+    let mut old = probe.unwrap();
+    old.seq = Some(9_999_999);
+    old.received_at = START.plus_millis(700_001);
+    analyzer.observe(partition, &old);
+    analyzer.advance(partition, START.plus_millis(700_251));
+    let after = state(&analyzer, "l0");
+    assert_eq!((before.flow_vph, before.speed_kmh), (after.flow_vph, after.speed_kmh));
+}
