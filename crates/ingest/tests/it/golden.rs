@@ -14,14 +14,14 @@ fn counts(of: &[(VehicleClass, u32)]) -> Option<ClassCounts> {
     Some(of.iter().copied().collect())
 }
 
-struct Golden {
-    json: &'static str,
-    protobuf_hex: &'static str,
+pub(crate) struct Golden {
+    pub(crate) json: &'static str,
+    pub(crate) protobuf_hex: &'static str,
     header: Header,
-    reading: Reading,
+    pub(crate) reading: Reading,
 }
 
-fn golden() -> [Golden; 7] {
+pub(crate) fn golden() -> [Golden; 7] {
     [
         Golden {
             json: include_str!("golden/aggregate.json"),
@@ -106,7 +106,7 @@ fn golden() -> [Golden; 7] {
     ]
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<char> = hex.trim().chars().collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()).collect()
 }
