@@ -15,11 +15,11 @@ mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rustc_hash::FxHashMap;
 
@@ -147,7 +147,7 @@ impl KafkaLog {
         let partitions = self.partitions(topic).await?;
         let (shared, topic) = (self.shared.clone(), topic.to_owned());
         blocking("ask for the end offsets", move || {
-            let ask = |partition| shared.query.fetch_watermarks(&topic, partition, PATIENCE);
+            let ask = |partition| patiently(|| shared.query.fetch_watermarks(&topic, partition, PATIENCE));
             (0..partitions as i32)
                 .map(|partition| ask(partition).map(|(low, high)| (low as u64, high as u64)))
                 .collect()
@@ -162,11 +162,10 @@ impl KafkaLog {
         // Negative times would mean "the end" and "the beginning" to Kafka.
         let time = Offset::Offset(timestamp_ms.max(0));
         let found = blocking("ask for the offsets of a time", move || {
-            shared.query.offsets_for_times(whole(&topic, partitions, time)?, PATIENCE)
+            patiently(|| sound(shared.query.offsets_for_times(whole(&topic, partitions, time)?, PATIENCE)?))
         })
         .await?;
-        offsets(&found, &ends.into_iter().map(Some).collect::<Vec<_>>(), "ask for the offsets of a time")
-            .map(|offsets| offsets.into_iter().flatten().collect())
+        Ok(offsets(&found, ends.into_iter().map(Some).collect()).into_iter().flatten().collect())
     }
 
     pub(crate) async fn committed(&self, topic: &str, group: &str) -> Result<Vec<Option<u64>>, Error> {
@@ -176,10 +175,12 @@ impl KafkaLog {
         let topic = topic.to_owned();
         let found = blocking("ask for the committed offsets", move || {
             let member: BaseConsumer<Callbacks> = settings.create_with_context(Callbacks::new("query"))?;
-            member.committed_offsets(whole(&topic, partitions, Offset::Invalid)?, PATIENCE)
+            patiently(|| {
+                sound(member.committed_offsets(whole(&topic, partitions, Offset::Invalid)?, PATIENCE)?)
+            })
         })
         .await?;
-        offsets(&found, &vec![None; partitions as usize], "ask for the committed offsets")
+        Ok(offsets(&found, vec![None; partitions as usize]))
     }
 
     pub(crate) async fn probe(&self, timeout: Duration) -> Result<(), Error> {
@@ -217,7 +218,8 @@ impl KafkaLog {
         }
         let (shared, name) = (self.shared.clone(), topic.to_owned());
         let found =
-            blocking("ask for a topic", move || topics::partitions(&shared.query, &name, PATIENCE)).await?;
+            blocking("ask for a topic", move || patiently(|| topics::partitions(&shared.query, &name)))
+                .await?;
         let found = found.ok_or_else(|| Error::NoPartition { topic: topic.to_owned(), partition: 0 })?;
         self.shared.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(topic.into(), found);
         Ok(found)
@@ -260,22 +262,54 @@ fn whole(topic: &str, partitions: u32, offset: Offset) -> Result<TopicPartitionL
     Ok(list)
 }
 
+/// An answer for several partitions is only as good as each of them.
+fn sound(answer: TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+    answer.elements().iter().try_for_each(|element| element.error())?;
+    Ok(answer)
+}
+
 /// Reads the offsets of an answer; `without` stands for partitions that have none.
-fn offsets(
-    found: &TopicPartitionList,
-    without: &[Option<u64>],
-    what: &'static str,
-) -> Result<Vec<Option<u64>>, Error> {
-    let mut offsets = without.to_vec();
+fn offsets(found: &TopicPartitionList, mut without: Vec<Option<u64>>) -> Vec<Option<u64>> {
     for element in found.elements() {
-        element.error().map_err(|error| failed(what, &error))?;
-        if let (Offset::Offset(offset), Some(place)) =
-            (element.offset(), offsets.get_mut(element.partition() as usize))
-        {
+        let place = without.get_mut(element.partition() as usize);
+        if let (Offset::Offset(offset), Some(place)) = (element.offset(), place) {
             *place = Some(offset as u64);
         }
     }
-    Ok(offsets)
+    without
+}
+
+/// Asks again while the cluster is busy with itself, as it is after a start, a new topic or a change of leaders.
+fn patiently<T>(mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(error) if is_passing(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Trouble that passes by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+        )
+    )
 }
 
 fn failed(what: &'static str, error: &KafkaError) -> Error {

@@ -84,7 +84,8 @@ impl KafkaConsumer {
             };
             let opened = (Arc::downgrade(&consumer), std::thread::current());
             let (queues, outbox) = (BTreeMap::new(), VecDeque::new());
-            let reader = Reader { topic: name, consumer, wishes: wished, events, closed, queues, outbox };
+            let reader =
+                Reader { topic: name, consumer, wishes: wished, events, closed, queues, turn: 0, outbox };
             if ready.send(Ok(opened)).is_ok() {
                 reader.run();
             }

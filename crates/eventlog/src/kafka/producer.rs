@@ -182,7 +182,9 @@ impl Batch {
             drop(room);
             let failure = self.failure.get().map(|detail| Error::Backend {
                 what: "append to Kafka",
-                detail: format!("{detail}; nobody can tell how much of the batch is there: append it again"),
+                detail: format!(
+                    "{detail}; the rest of the batch may be there: mend that, then append it again"
+                ),
             });
             // Who no longer wants to know has dropped the receipt.
             told.send(failure.map_or(Ok(()), Err)).ok();

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tracing::warn;
 
 use super::callbacks::{Callbacks, Change};
-use super::failed;
+use super::{failed, is_passing};
 use crate::{Error, Fetched, Record};
 
 /// 500 records a parcel: a wake-up is cheap against them, and a few parcels on the way are little memory.
@@ -63,6 +63,8 @@ pub(super) struct Reader {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) closed: Arc<AtomicBool>,
     pub(super) queues: BTreeMap<u32, Queue>,
+    /// Partition to read first.
+    pub(super) turn: u32,
     /// Told to nobody yet, since there is no room.
     pub(super) outbox: VecDeque<Event>,
 }
@@ -177,7 +179,13 @@ impl Reader {
     fn failed(&mut self, error: &KafkaError) {
         match error {
             KafkaError::PartitionEOF(partition) => self.outbox.push_back(Event::End(*partition as u32)),
-            error if is_passing(error) => {}
+            // librdkafka gets over it by itself, and the callbacks have said it. A place that retention has taken
+            // is left for the oldest record (auto.offset.reset).
+            error
+                if is_passing(error)
+                    || error.rdkafka_error_code() == Some(RDKafkaErrorCode::OffsetOutOfRange) => {}
+            // One failure at a time is enough to tell; the outbox stays short while nobody listens.
+            _ if matches!(self.outbox.back(), Some(Event::Failed(_))) => {}
             error => {
                 warn!(topic = %self.topic, %error, "reading from Kafka failed");
                 self.outbox.push_back(Event::Failed(failed("read from Kafka", error)));
@@ -198,8 +206,12 @@ impl Reader {
 
     fn read_queues(&mut self) -> Work {
         let mut work = Work::Nothing;
-        let partitions: Vec<u32> = self.queues.keys().copied().collect();
+        // In turn, from where we stopped for want of room: no partition waits behind another's backlog.
+        let mut partitions: Vec<u32> = self.queues.keys().copied().collect();
+        let first = partitions.partition_point(|partition| *partition < self.turn);
+        partitions.rotate_left(first);
         for partition in partitions {
+            self.turn = partition;
             let parcel = self.parcel(partition);
             if let Some(event) = parcel {
                 work = Work::Done;
@@ -248,27 +260,6 @@ fn start_offset(offset: Option<u64>) -> Offset {
         Some(0) => Offset::Beginning,
         Some(offset) => Offset::Offset(offset as i64),
     }
-}
-
-/// Trouble that librdkafka gets over by itself; the callbacks have said it.
-fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::NetworkException
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::CoordinatorLoadInProgress
-                | RDKafkaErrorCode::CoordinatorNotAvailable
-                | RDKafkaErrorCode::NotCoordinator
-                | RDKafkaErrorCode::OffsetOutOfRange
-        )
-    )
 }
 
 fn fetched(message: &BorrowedMessage<'_>) -> Fetched {

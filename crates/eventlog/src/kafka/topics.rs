@@ -13,10 +13,14 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use tracing::{info, warn};
 
 use super::callbacks::Callbacks;
-use super::{PATIENCE, Shared, blocking, failed};
+use super::{PATIENCE, Shared, blocking, failed, patiently};
 use crate::{Cleanup, Error, TopicSpec};
 
 const WHAT: &str = "create and check the topics";
+
+/// By default brokers refuse records from more than an hour in the future. Ours carry a clock that a replay or a
+/// simulation sets, and a record that can never be appended would hold up all behind it.
+const ANY_TIME: (&str, &str) = ("message.timestamp.after.max.ms", "9223372036854775807");
 
 /// Creates what is missing, checks all, and returns how many partitions each has.
 pub(super) async fn ensure(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<Vec<(Arc<str>, u32)>, Error> {
@@ -39,12 +43,8 @@ pub(super) async fn ensure(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<
 }
 
 /// Number of the topic's partitions, if it is there.
-pub(super) fn partitions(
-    query: &BaseConsumer<Callbacks>,
-    topic: &str,
-    patience: Duration,
-) -> KafkaResult<Option<u32>> {
-    let metadata = query.fetch_metadata(Some(topic), patience)?;
+pub(super) fn partitions(query: &BaseConsumer<Callbacks>, topic: &str) -> KafkaResult<Option<u32>> {
+    let metadata = query.fetch_metadata(Some(topic), PATIENCE)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
     match found.error().map(RDKafkaErrorCode::from) {
         None => Ok(Some(found.partitions().len() as u32)),
@@ -55,7 +55,7 @@ pub(super) fn partitions(
 
 async fn look(shared: &Arc<Shared>, topic: &Arc<str>) -> Result<Option<u32>, Error> {
     let (shared, topic) = (shared.clone(), topic.clone());
-    blocking(WHAT, move || partitions(&shared.query, &topic, PATIENCE)).await
+    blocking(WHAT, move || patiently(|| partitions(&shared.query, &topic))).await
 }
 
 /// A new topic shows up at the brokers a little after its creation was answered.
@@ -78,6 +78,33 @@ async fn create(
     admin: &AdminClient<DefaultClientContext>,
     spec: &TopicSpec,
 ) -> Result<(), Error> {
+    let mut outcome = try_to_create(shared, admin, spec, &[ANY_TIME]).await?;
+    if outcome == Err(RDKafkaErrorCode::InvalidConfig) {
+        // Brokers before 3.6 do not know the setting, and need none.
+        outcome = try_to_create(shared, admin, spec, &[]).await?;
+    }
+    match outcome {
+        // Another process was quicker: what it made is checked like any other.
+        Ok(()) | Err(RDKafkaErrorCode::TopicAlreadyExists) => {
+            info!(topic = %spec.name, partitions = spec.partitions, cleanup = policy(spec.cleanup), "topic created");
+            Ok(())
+        }
+        Err(code) => {
+            let detail = format!(
+                "topic {}: {code}; check the user's rights and log.kafka.replication_factor",
+                spec.name
+            );
+            Err(Error::Backend { what: WHAT, detail })
+        }
+    }
+}
+
+async fn try_to_create(
+    shared: &Shared,
+    admin: &AdminClient<DefaultClientContext>,
+    spec: &TopicSpec,
+    settings: &[(&str, &str)],
+) -> Result<Result<(), RDKafkaErrorCode>, Error> {
     let replication = match shared.config.replication_factor {
         0 => -1,
         copies => i32::from(copies),
@@ -90,19 +117,13 @@ async fn create(
     if let Some(retention) = &retention {
         topic = topic.set("retention.ms", retention);
     }
+    for (name, value) in settings {
+        topic = topic.set(name, value);
+    }
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
     let outcome = admin.create_topics([&topic], &options).await.map_err(|error| failed(WHAT, &error))?;
     match outcome.into_iter().next() {
-        // Another process was quicker: what it made is checked like any other.
-        Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
-            info!(topic = %spec.name, partitions = spec.partitions, cleanup = policy(spec.cleanup), "topic created");
-            Ok(())
-        }
-        Some(Err((topic, code))) => {
-            let detail =
-                format!("topic {topic}: {code}; check the user's rights and log.kafka.replication_factor");
-            Err(Error::Backend { what: WHAT, detail })
-        }
+        Some(outcome) => Ok(outcome.map(drop).map_err(|(_, code)| code)),
         None => Err(Error::Backend { what: WHAT, detail: "the broker gave no answer".to_owned() }),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("seek back and forth", |log| Box::pin(seek_back_and_forth(log))),
     ("the newest record of each key", |log| Box::pin(newest_of_each_key(log))),
     ("offsets at a time", |log| Box::pin(offsets_at_a_time(log))),
+    ("records from any time are taken", |log| Box::pin(any_time(log))),
     ("topics are created once and checked", |log| Box::pin(topics_are_checked(log))),
     ("what is not there is said", |log| Box::pin(what_is_not_there(log))),
     ("a megabyte goes in, too much does not", |log| Box::pin(large_records(log))),
@@ -190,6 +191,22 @@ async fn offsets_at_a_time(log: Log) {
     assert_eq!(log.offsets_at(topic, t0 + 300).await.unwrap(), [3, 0]);
     assert_eq!(log.offsets_at(topic, t0 + 301).await.unwrap(), [4, 0]);
     assert_eq!(log.offsets_at(topic, t0 + 901).await.unwrap(), [10, 0]);
+}
+
+async fn any_time(log: Log) {
+    let topic = "any-time";
+    log.ensure_topics(&[deleting(topic, 1)]).await.unwrap();
+    let year_ms = 365 * 24 * 3_600_000;
+    let times = [now_ms() + year_ms, now_ms(), now_ms() - year_ms];
+    append(
+        &log,
+        times.iter().map(|&at| to(topic, 0, Record { timestamp_ms: at, ..record("k", "v") })).collect(),
+    )
+    .await;
+
+    let found: Vec<i64> =
+        read_all(&log, topic, 3).await.iter().map(|fetched| fetched.record.timestamp_ms).collect();
+    assert_eq!(found, times);
 }
 
 async fn topics_are_checked(log: Log) {

@@ -85,6 +85,52 @@ async fn a_full_queue_makes_appending_wait_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_refuses_fails_its_receipt_and_nothing_else() {
+    let Some(broker) = require(Kafka::shared()) else { return };
+    let bootstrap_servers = broker.bootstrap_servers();
+    let narrow = kafka::Config { bootstrap_servers, max_record_bytes: 2_000, ..kafka::Config::default() };
+    let narrow = Log::open_kafka(narrow).unwrap();
+    narrow.ensure_topics(&[deleting("narrow", 1)]).await.unwrap();
+
+    // The topic takes 2,588 bytes a batch; this log does not know.
+    let log = log_at(broker.bootstrap_servers());
+    let large = eventlog::Record { value: bytes(10_000), ..record("k", "") };
+    let refused = log.append(vec![to("narrow", 0, large)]).await.unwrap();
+    let detail = backend_detail(in_time(refused).await.unwrap_err());
+    assert!(detail.contains("Message size too large") && detail.contains("append it again"), "{detail}");
+    append_values(&log, "narrow", 0, ["after".into()]).await;
+    assert_eq!(value(&read_all(&log, "narrow", 1).await[0]), "after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_does_not_leave_its_group_and_misses_nothing() {
+    let Some(broker) = require(Kafka::shared()) else { return };
+    // The shortest that the broker allows: who does not poll for so long is thrown out.
+    let client = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
+    let client = client.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let config =
+        kafka::Config { bootstrap_servers: broker.bootstrap_servers(), client, ..kafka::Config::default() };
+    let log = Log::open_kafka(config).unwrap();
+    log.ensure_topics(&[deleting("slow-reader", 2)]).await.unwrap();
+    for partition in [0, 1] {
+        append_values(&log, "slow-reader", partition, (0..20_000).map(|i| i.to_string())).await;
+    }
+
+    let mut slow = log.consume(group("slow-reader", "slow")).await.unwrap();
+    assigned(&mut slow, 2).await;
+    assert_eq!(read(&mut slow, 10).await.len(), 10);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let mut next = [0; 2];
+    let rest = read(&mut slow, 40_000 - 10).await;
+    for fetched in &rest {
+        let next = &mut next[fetched.partition as usize];
+        *next = fetched.offset;
+    }
+    assert_eq!(next, [19_999; 2]);
+    slow.commit(&[(0, 20_000), (1, 20_000)]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_outlives_a_killed_and_a_hanging_broker() {
     let Some(mut broker) = require(Kafka::start()) else { return };
     let log = log_at(broker.bootstrap_servers());
