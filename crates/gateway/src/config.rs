@@ -1,18 +1,13 @@
 //! What an operator can set.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Section `gateway` of the configuration.
+/// Section `gateway` of the configuration, but for the addresses: whoever starts the gateway binds them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where gRPC and gRPC-web are served; whoever starts the gateway binds it.
-    pub listen: Option<SocketAddr>,
-    /// Where the web page, and gRPC-web for it, are served; whoever starts the gateway binds it.
-    pub dashboard: Option<SocketAddr>,
     /// How long changes are gathered before watchers are told, milliseconds: less is fresher, more is cheaper.
     pub tick_ms: u64,
     /// A picture whose newest state is older than this is not healthy, seconds; 0 = any age is.
@@ -39,8 +34,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: Some(SocketAddr::from(([127, 0, 0, 1], 50051))),
-            dashboard: None,
             tick_ms: 25,
             stale_after_s: 60,
             max_connections: 4096,

@@ -1,12 +1,28 @@
 //! `luong`: the one service binary. Thin: it reads arguments and configuration, wires the rooms, and stops them.
+//!
+//! Start with [`service`], which wires the roles, and [`config`], which says what can be set.
 
+mod admin;
+mod analyse;
 mod backtest;
+mod banner;
+mod city;
+mod config;
+mod demo;
+mod doctor;
+mod logging;
 mod network;
 mod sensors;
+mod service;
+mod signals;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Sources};
+use crate::service::Roles;
 
 #[derive(Parser)]
 #[command(
@@ -17,10 +33,29 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    sources: Sources,
+
+    /// How log lines look on stderr; RUST_LOG says which.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: logging::Format,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs everything in one process on embedded parts, fed by the demo scenario.
+    Up {
+        /// Waits for real sensors in place of the demo scenario.
+        #[arg(long)]
+        no_simulator: bool,
+    },
+    /// Runs the role that takes sensor events in (needs Kafka).
+    Ingest,
+    /// Runs the role that computes link states (needs Kafka).
+    Analyse,
+    /// Runs the role that serves gRPC and the web page (needs Kafka).
+    Serve,
     /// Imports, describes, checks and exports road networks.
     #[command(subcommand)]
     Network(network::Command),
@@ -29,29 +64,99 @@ enum Command {
     Sensors(sensors::Command),
     /// Computes link states from a file of observations; no broker, no clock.
     Backtest(backtest::Args),
+    /// Shows the worst links and the open events of a running service.
+    Watch(watch::Args),
+    /// Prints the effective configuration, commented, secrets hidden.
+    Config {
+        /// Only checks; prints nothing when all is well.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Tries brokers, topics, network, registry and ports, and says what to mend.
+    Doctor,
 }
+
+/// Why a command failed, as the exit code tells it.
+enum Failure {
+    /// Bad arguments or configuration.
+    Usage(anyhow::Error),
+    /// Failed while running.
+    Running(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Running(error)
+    }
+}
+
+/// `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return explain(&error),
     };
-    let done = match cli.command {
-        Command::Network(command) => network::run(command),
-        Command::Sensors(command) => sensors::run(command),
-        Command::Backtest(args) => backtest::run(args),
-    };
-    match done {
+    logging::start(cli.log_format);
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Failure::Usage(error)) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(USAGE)
+        }
+        Err(Failure::Running(error)) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// 64 = `EX_USAGE`; help and version are no errors.
-fn usage(error: &clap::Error) -> ExitCode {
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = || Config::load(&cli.sources, std::env::vars()).map_err(Failure::Usage);
+    match cli.command {
+        Command::Up { no_simulator } => serve(config()?, Roles::up(no_simulator)),
+        Command::Ingest => serve(config()?, Roles::INGEST),
+        Command::Analyse => serve(config()?, Roles::ANALYSE),
+        Command::Serve => serve(config()?, Roles::SERVE),
+        Command::Network(command) => Ok(network::run(command)?),
+        Command::Sensors(command) => Ok(sensors::run(command)?),
+        Command::Backtest(args) => Ok(backtest::run(args)?),
+        Command::Watch(args) => Ok(asynchronously(async |stop| watch::run(args, stop).await)?),
+        Command::Config { check } => {
+            show(&config()?, check);
+            Ok(())
+        }
+        Command::Doctor => {
+            let config = config()?;
+            Ok(asynchronously(async |_| doctor::run(config.settings).await)?)
+        }
+    }
+}
+
+fn serve(config: Config, roles: Roles) -> Result<(), Failure> {
+    let settings = roles.complete(config.settings).map_err(Failure::Usage)?;
+    Ok(asynchronously(async |stop| service::run(settings, roles, stop).await)?)
+}
+
+#[expect(clippy::print_stdout, reason = "the configuration is this command's result")]
+fn show(config: &Config, check: bool) {
+    if !check {
+        print!("{}", config.commented());
+    }
+}
+
+/// Runs on a runtime whose token is cancelled by the first SIGINT or SIGTERM.
+fn asynchronously<F>(work: F) -> anyhow::Result<()>
+where
+    F: AsyncFnOnce(tokio_util::sync::CancellationToken) -> anyhow::Result<()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { work(signals::stop_token()?).await })
+}
+
+/// Help and version are no errors.
+fn explain(error: &clap::Error) -> ExitCode {
     let shown = error.print();
-    if error.use_stderr() || shown.is_err() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+    if error.use_stderr() || shown.is_err() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }

@@ -1,0 +1,9 @@
+//! The service as its users meet it: the real binary, real brokers, clients that are not ours.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod service;
+
+mod command_line;
+mod roles;
+mod up;
