@@ -1,8 +1,10 @@
-//! Embeds the built web page: writes a table of all files under `page/dist`. Where the page is not built the table is empty.
+//! Embeds the built web page: writes a table of all files under `page/dist`, each as it is and compressed. Where the page
+//! is not built the table is empty.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -20,20 +22,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if dist.is_dir() {
         collect(&dist, &dist, &mut files)?;
     }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let mut table = String::from("&[\n");
-    for (url, file) in &files {
+    for (number, (url, file)) in files.iter().enumerate() {
+        let bytes = fs::read(file)?;
+        let compressed = out.join(format!("{number}.gz"));
+        fs::write(&compressed, gzip(&bytes)?)?;
         let mut hasher = DefaultHasher::new();
-        hasher.write(&fs::read(file)?);
+        hasher.write(&bytes);
+        let hash = hasher.finish();
         writeln!(
             table,
-            "    Asset {{ path: {url:?}, etag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({file:?}) }},",
-            hasher.finish()
+            "    Asset {{ path: {url:?}, etag: r#\"W/\"{hash:016x}\"\"#, \
+             bytes: include_bytes!({file:?}), gzip: include_bytes!({compressed:?}) }},",
         )?;
     }
     table.push_str("]\n");
-    let out = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
-    fs::write(Path::new(&out).join("page.rs"), table)?;
+    fs::write(out.join("page.rs"), table)?;
     Ok(())
+}
+
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {

@@ -7,9 +7,10 @@ use tonic::body::Body;
 struct Asset {
     /// As browsers ask for it.
     path: &'static str,
-    /// Changes when the bytes do.
+    /// Changes when the bytes do; the same for both forms.
     etag: &'static str,
     bytes: &'static [u8],
+    gzip: &'static [u8],
 }
 
 const ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -18,6 +19,9 @@ const ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 /// `data:` and `blob:` addresses.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
     img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Files under it carry a hash in their name, and never change.
+const HASHED: &str = "/assets/";
 
 /// Tells whether the page was built when this binary was.
 pub(crate) fn is_built() -> bool {
@@ -45,14 +49,29 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Respon
     let mut response = match (known, method == Method::HEAD) {
         (true, _) => status(StatusCode::NOT_MODIFIED, Body::empty()),
         (false, true) => status(StatusCode::OK, Body::empty()),
-        (false, false) => status(StatusCode::OK, whole(asset.bytes)),
+        (false, false) => whole_asset(asset, headers),
     };
+    let caching =
+        if asset.path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let own = response.headers_mut();
     own.insert(header::ETAG, HeaderValue::from_static(asset.etag));
-    // The files' names stay the same when they change: browsers ask each time, and are told by the tag.
-    own.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    own.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    own.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     own.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(asset.path)));
     guarded(response)
+}
+
+/// Returns a file compressed, if that is shorter and the browser takes it.
+fn whole_asset(asset: &Asset, headers: &HeaderMap) -> Response<Body> {
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let takes_gzip = accepted.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("gzip"));
+    if !takes_gzip || asset.gzip.len() >= asset.bytes.len() {
+        return status(StatusCode::OK, whole(asset.bytes));
+    }
+    let mut response = status(StatusCode::OK, whole(asset.gzip));
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }
 
 fn content_type(path: &str) -> &'static str {

@@ -3,15 +3,15 @@
 use model::{ClassSet, LevelOfService, LinkId, LinkState, Source, Timestamp, VehicleClass};
 use roadnet::{Defaults, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind};
 
-/// Links of the city, `s0` to `s199`: `s<i>` runs 10 m to the east at longitude 106 + i / 1000 degrees.
+/// Links of the usual city, `s0` to `s199`: `s<i>` runs 10 m to the east at longitude 106 + i / 1000 degrees.
 pub(crate) const LINKS: usize = 200;
 
 /// Everything in a test happens around this instant.
 pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_763_791_200_000);
 
-pub(crate) fn network() -> Network {
+pub(crate) fn network(links: usize) -> Network {
     let mut builder = NetworkBuilder::default();
-    for i in 0..LINKS {
+    for i in 0..links {
         let ends = [0.0, 0.0001].map(|step| Point { lon: 106.0 + i as f64 / 1000.0 + step, lat: 20.8 });
         let [from, to] = ends.map(|end| builder.add_node(format!("n{}", end.lon), end, false));
         builder

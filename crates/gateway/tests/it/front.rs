@@ -91,7 +91,13 @@ async fn the_page_is_served_with_a_strict_policy_and_a_tag() {
     );
     assert!(head.contains("date: "), "{head}");
     assert!(String::from_utf8(body).unwrap().to_lowercase().contains("<!doctype html>"));
-    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let (compressed, small) = http1(rig.dashboard, "GET / HTTP/1.1\r\naccept-encoding: gzip, br", b"").await;
+    assert!(
+        compressed.contains("content-encoding: gzip") && small.starts_with(&[0x1f, 0x8b]),
+        "{compressed}"
+    );
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: w/")).unwrap();
+    let tag = format!("W/{tag}");
     let (head, body) = http1(rig.dashboard, &format!("GET / HTTP/1.1\r\nif-none-match: {tag}"), b"").await;
     assert!(head.starts_with("http/1.1 304") && body.is_empty(), "{head}");
     let (head, _) = http1(rig.dashboard, "GET /../Cargo.toml HTTP/1.1", b"").await;

@@ -44,6 +44,10 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) async fn new() -> Self {
+        Self::with_links(city::LINKS).await
+    }
+
+    pub(crate) async fn with_links(links: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = Log::open_local(folder.path(), eventlog::local::Config::default()).await.unwrap();
         let topic =
@@ -54,7 +58,7 @@ impl Store {
         };
         let topics = [topic(wire::topic::LINK_STATES), topic(wire::topic::EVENTS), observations];
         log.ensure_topics(&topics).await.unwrap();
-        let network = Arc::new(city::network());
+        let network = Arc::new(city::network(links));
         let registry = Arc::new(city::registry(&network));
         let clock = Arc::new(AtomicI64::new(city::NOON.as_millis()));
         Self { log, network, registry, clock, _folder: folder }

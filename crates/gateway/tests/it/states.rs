@@ -93,6 +93,39 @@ async fn broken_records_and_unknown_links_are_passed_over() {
 }
 
 #[tokio::test]
+async fn a_city_of_many_links_comes_in_parts_that_any_client_takes() {
+    let links = 7_000;
+    let everywhere = |speed, at| (0..links).map(|i| state(i, speed, at)).collect::<Vec<_>>();
+    let store = Store::with_links(links).await;
+    store.append_states(&everywhere(40.0, 0)).await;
+    let rig = store.start().await;
+    assert_eq!(rig.snapshot(all()).await, messages(&everywhere(40.0, 0)));
+
+    let mut watch = rig.watch(all()).await;
+    watch.update().await.unwrap();
+    assert_eq!((watch.last.kind(), watch.last.complete), (Kind::Snapshot, false));
+    let unfinished = watch.token.clone();
+    while !watch.last.complete {
+        watch.update().await.unwrap();
+        assert_eq!(watch.last.kind(), Kind::Snapshot);
+    }
+    assert_eq!(watch.states, messages(&everywhere(40.0, 0)));
+
+    let token = watch.token.clone();
+    rig.store().append_states(&everywhere(30.0, 250)).await;
+    watch.until(|watch| watch.states.values().all(|state| state.speed_kmh == Some(30.0))).await;
+    assert_eq!(watch.last.kind(), Kind::Delta);
+
+    let mut resumed = rig.resume(all(), &token).await;
+    resumed.until(|_| true).await;
+    assert_eq!((resumed.last.kind(), resumed.states.len()), (Kind::Resumed, links));
+    let mut anew = rig.resume(all(), &unfinished).await;
+    anew.update().await.unwrap();
+    assert_eq!(anew.last.kind(), Kind::Snapshot);
+    assert!(anew.last.reset_reason.contains("complete"), "{}", anew.last.reset_reason);
+}
+
+#[tokio::test]
 async fn a_client_that_resumes_gets_what_it_missed() {
     let rig = Rig::new().await;
     rig.store().append_states(&(0..LINKS).map(|i| state(i, 40.0, 0)).collect::<Vec<_>>()).await;
