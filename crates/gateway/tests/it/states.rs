@@ -94,8 +94,17 @@ async fn broken_records_and_unknown_links_are_passed_over() {
 
 #[tokio::test]
 async fn a_city_of_many_links_comes_in_parts_that_any_client_takes() {
-    let links = 7_000;
-    let everywhere = |speed, at| (0..links).map(|i| state(i, speed, at)).collect::<Vec<_>>();
+    let links = 5_000;
+    let detailed = |i, speed, at| model::LinkState {
+        flow_vph: Some(1200.0),
+        flow_pcuph: Some(400.0),
+        flow_mcuph: Some(1100.0),
+        density_vpkm: Some(30.0),
+        travel_time_s: Some(7.5),
+        delay_s: Some(1.5),
+        ..state(i, speed, at)
+    };
+    let everywhere = |speed, at| (0..links).map(|i| detailed(i, speed, at)).collect::<Vec<_>>();
     let store = Store::with_links(links).await;
     store.append_states(&everywhere(40.0, 0)).await;
     let rig = store.start().await;
