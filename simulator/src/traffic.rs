@@ -26,6 +26,7 @@ use model::SignalState;
 use roadnet::LinkIndex;
 
 use crate::city::City;
+use crate::random::{Draw, Stream as Numbers};
 use demand::Demand;
 use junction::Junction;
 
@@ -39,8 +40,19 @@ pub use vehicle::Vehicle;
 pub(crate) use stream::{STANDING_MPS, STEP_S};
 pub(crate) use vehicle::length_m as vehicle_length_m;
 
-/// Below this many links more threads cost more than they bring.
-const LINKS_PER_THREAD: usize = 20_000;
+/// Below this many links more threads cost more than they bring; tests want to see more than one.
+const LINKS_PER_THREAD: usize = if cfg!(test) { 100 } else { 20_000 };
+
+/// Drivers hear of the traffic so often; each time those of another set of trees look for better ways.
+const LEARN_EVERY_S: u64 = 90;
+/// How much of the newest travel time goes into what drivers believe.
+const LEARNING: f64 = 0.35;
+/// A link that stands is believed to move at a walk some time.
+const SLOWEST_MPS: f64 = 0.6;
+/// In larger cities drivers keep to what they know: new trees would cost more than the traffic.
+const MOST_LINKS_TO_LEARN: usize = 3000;
+/// Vehicles that wait at a zone for room on their first link; more don't set out.
+const LONGEST_WAIT: usize = 40;
 
 /// All vehicles of a city.
 #[derive(Debug)]
@@ -58,6 +70,8 @@ pub struct Traffic<'a> {
     demand: Demand,
     /// Per zone: trips that wait for room on their first link.
     waiting: Vec<VecDeque<(Vehicle, LinkIndex)>>,
+    /// Per link: seconds that drivers believe it takes, from what it took lately.
+    believed_s: Vec<f64>,
     incidents: Vec<Incident>,
     began: u64,
     ended: u64,
@@ -107,6 +121,7 @@ impl<'a> Traffic<'a> {
             phases,
             demand,
             waiting,
+            believed_s: network.indices().map(|link| demand::free_seconds(network, link)).collect(),
             incidents: Vec::new(),
             began: 0,
             ended: 0,
@@ -116,8 +131,7 @@ impl<'a> Traffic<'a> {
     /// Drivers keep to a little below the limit; each street has its own habit.
     fn stream(city: &City, seed: u64, link: LinkIndex) -> Stream {
         let road = city.network.link(link);
-        let mut draw =
-            crate::random::Draw::new(seed, crate::random::Stream::City, u64::from(link.0), u64::MAX);
+        let mut draw = Draw::new(seed, Numbers::City, u64::from(link.0), u64::MAX);
         let free = f64::from(road.speed_limit_kmh) / 3.6 * draw.between(0.88, 1.0);
         Stream::new(FundamentalDiagram::of_width(free, f64::from(road.width_m)), f64::from(road.length_m))
     }
@@ -138,10 +152,31 @@ impl<'a> Traffic<'a> {
         self.release();
         self.advance();
         self.second += 1;
+        if self.second.is_multiple_of(LEARN_EVERY_S) && self.streams.len() <= MOST_LINKS_TO_LEARN {
+            self.learn();
+        }
+    }
+
+    /// Lets drivers hear how long links take now, and those of one set of trees look for better ways.
+    fn learn(&mut self) {
+        for (link, stream) in self.city.network.indices().zip(&self.streams) {
+            let free = demand::free_seconds(&self.city.network, link);
+            let n = stream.vehicles.len() as f64;
+            let mean_mps = stream.vehicles.iter().map(|v| v.speed_mps).sum::<f64>() / n.max(1.0);
+            let now = if n > 0.0 { (stream.length_m / mean_mps.max(SLOWEST_MPS)).max(free) } else { free };
+            let believed = &mut self.believed_s[link.index()];
+            *believed += (now - *believed) * LEARNING;
+        }
+        let set = (self.second / LEARN_EVERY_S) as usize % self.demand.sets().max(1);
+        self.demand.grow_set(&self.city.network, set, &self.believed_s);
     }
 
     fn begin_trips(&mut self) {
         for departure in self.demand.departures(self.second, self.hour()) {
+            if self.waiting[departure.zone].len() >= LONGEST_WAIT {
+                // Who sees the street full before the door stays at home: the trip never begins.
+                continue;
+            }
             self.began += 1;
             let vehicle = Vehicle {
                 id: self.began,
@@ -150,6 +185,7 @@ impl<'a> Traffic<'a> {
                 was_m: 0.0,
                 speed_mps: 0.0,
                 tree: departure.tree,
+                arriving: None,
                 blocked_s: 0,
             };
             self.waiting[departure.zone].push_back((vehicle, departure.first));
@@ -163,8 +199,7 @@ impl<'a> Traffic<'a> {
             while let Some(&(vehicle, first)) = queue.get(place) {
                 let stream = &mut self.streams[first.index()];
                 if stream.admits() {
-                    stream.enter(vehicle, 0.0);
-                    stream.tally.departed += 1;
+                    stream.set_out(vehicle);
                     queue.remove(place);
                 } else {
                     place += 1;

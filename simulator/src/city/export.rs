@@ -50,7 +50,7 @@ fn feature(network: &Network, link: LinkIndex) -> serde_json::Value {
             "lanes": tidy(road.lanes),
             "width_m": tidy(road.width_m),
             "speed_limit_kmh": tidy(road.speed_limit_kmh),
-            "allowed": allowed.join(","),
+            "allowed": allowed,
             "signal_at_end": road.signal_at_end,
             "bridge": road.bridge,
             "oneway": true,

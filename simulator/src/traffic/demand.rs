@@ -11,7 +11,7 @@ use crate::city::{City, Zone, ZoneKind};
 use crate::random::{Draw, Stream};
 
 /// At demand 1 and in the peak, 5 % of the used road is loaded beyond this share of its capacity.
-const PEAK_LOAD: f64 = 0.72;
+const PEAK_LOAD: f64 = 0.65;
 const LOADED_SHARE: f64 = 0.95;
 /// Destinations with trees of their own; trips to others would need memory and change little.
 const MOST_DESTINATIONS: usize = 40;
@@ -41,6 +41,7 @@ pub(crate) struct Demand {
     origins: Vec<Origin>,
     destinations: Vec<Zone>,
     pub(crate) trees: Vec<Tree>,
+    leaving: Vec<Vec<LinkIndex>>,
     /// Trips of people per second at the busiest time.
     people_per_s: f64,
     trailers_per_s: f64,
@@ -75,6 +76,7 @@ impl Demand {
             origins: city.zones.iter().map(|&zone| Origin { zone, first: Vec::new() }).collect(),
             destinations,
             trees: Vec::new(),
+            leaving: leaving(network),
             people_per_s: 1.0,
             trailers_per_s: 0.0,
             mix: running_sums(MIX.iter().map(|&(_, share)| share)),
@@ -82,12 +84,11 @@ impl Demand {
         };
         let ports = city.zones.iter().filter(|z| z.kind == ZoneKind::Port).count();
         demand.trailers_per_s = ports as f64 * TRAILERS_PER_PORT_H / 3600.0;
-        let leaving = leaving(network);
         let mut seconds: Vec<f64> = network.indices().map(|l| free_seconds(network, l)).collect();
         let mut load = vec![0.0; seconds.len()];
         let sets = if network.links().len() > MANY_LINKS { 1 } else { ALTERNATIVES };
         for set in 0..sets {
-            demand.lay_trees(network, &leaving, &seconds);
+            demand.grow_set(network, set, &seconds);
             load = demand.loads(network);
             demand.scale(network, &mut load);
             for link in network.indices() {
@@ -97,22 +98,27 @@ impl Demand {
         (demand, load)
     }
 
-    /// Adds a tree for each destination and group.
-    fn lay_trees(&mut self, network: &Network, leaving: &[Vec<LinkIndex>], seconds: &[f64]) {
-        for destination in &self.destinations {
-            for group in Group::ALL {
-                let (tree, cost) = Tree::grow(network, destination.node, group, seconds);
-                for origin in &mut self.origins {
-                    let best = leaving[origin.zone.node.index()]
-                        .iter()
-                        .copied()
-                        .filter(|l| cost[l.index()].is_finite())
-                        .min_by(|a, b| cost[a.index()].total_cmp(&cost[b.index()]));
-                    origin.first.push(best.filter(|_| origin.zone.node != destination.node));
-                }
-                self.trees.push(tree);
+    /// Grows the trees of one set, for each destination and group, by these travel times.
+    pub(crate) fn grow_set(&mut self, network: &Network, set: usize, seconds: &[f64]) {
+        let per_set = self.destinations.len() * Group::ALL.len();
+        let kinds = self.destinations.iter().flat_map(|d| Group::ALL.map(|group| (*d, group)));
+        for (i, (destination, group)) in kinds.collect::<Vec<_>>().into_iter().enumerate() {
+            let (tree, cost) = Tree::grow(network, destination.node, group, seconds);
+            let place = set * per_set + i;
+            for origin in &mut self.origins {
+                let leaving = self.leaving[origin.zone.node.index()].iter().copied();
+                let best = leaving
+                    .filter(|l| cost[l.index()].is_finite() && origin.zone.node != destination.node)
+                    .min_by(|a, b| cost[a.index()].total_cmp(&cost[b.index()]));
+                put(&mut origin.first, place, best);
             }
+            put(&mut self.trees, place, tree);
         }
+    }
+
+    /// Returns how many sets of trees there are.
+    pub(crate) fn sets(&self) -> usize {
+        self.trees.len() / (self.destinations.len() * Group::ALL.len()).max(1)
     }
 
     /// Returns MCU per second on each link when one person a second sets out, averaged over both peaks.
@@ -121,7 +127,7 @@ impl Demand {
         let per_group = [Group::TwoWheels, Group::Cars, Group::Heavy].map(|group| {
             MIX.iter().filter(|(class, _)| Group::of(*class) == group).map(|&(c, s)| s * mcu(c)).sum::<f64>()
         });
-        let sets = self.trees.len() / (self.destinations.len() * Group::ALL.len()).max(1);
+        let sets = self.sets();
         let stride = self.origins.len().div_ceil(MOST_SAMPLED).max(1);
         for hour in [7.25, 17.5] {
             let (from, to) = (self.origin_weights(hour), self.destination_weights(hour));
@@ -192,7 +198,7 @@ impl Demand {
 
     fn departure(&self, zone: usize, to: usize, class: VehicleClass, draw: &mut Draw) -> Option<Departure> {
         let per_set = self.destinations.len() * Group::ALL.len();
-        let set = draw.below(self.trees.len() / per_set);
+        let set = draw.below(self.sets());
         let tree = set * per_set + to * Group::ALL.len() + Group::of(class) as usize;
         let first = self.origins[zone].first[tree]?;
         Some(Departure { zone, class, tree: tree as u16, first })
@@ -209,6 +215,14 @@ impl Demand {
             (0..self.destinations.len()).filter(|&i| wanted(&self.destinations[i], !outbound)).collect();
         let (from, to) = (from.get(draw.below(from.len()))?, to.get(draw.below(to.len()))?);
         self.departure(*from, *to, VehicleClass::Trailer, draw)
+    }
+}
+
+/// Puts the value at that place, which is in the list or next to its end.
+fn put<T>(list: &mut Vec<T>, place: usize, value: T) {
+    match list.get_mut(place) {
+        Some(old) => *old = value,
+        None => list.push(value),
     }
 }
 
@@ -267,7 +281,7 @@ fn capacity(network: &Network, link: LinkIndex) -> f64 {
     SATURATION_PER_M * f64::from(road.width_m) * green
 }
 
-fn free_seconds(network: &Network, link: LinkIndex) -> f64 {
+pub(crate) fn free_seconds(network: &Network, link: LinkIndex) -> f64 {
     let road = network.link(link);
     let wait = match road.signal_at_end {
         true => 18.0,

@@ -7,6 +7,7 @@ use roadnet::{LinkIndex, Network, NodeIndex, RoadClass};
 
 use super::routes::Way;
 use super::stream::STEP_S;
+use super::vehicle::Arriving;
 use super::{Traffic, vehicle};
 use crate::random;
 
@@ -144,16 +145,13 @@ impl Traffic<'_> {
     }
 
     fn pass(&mut self, from: LinkIndex, place: usize, next: LinkIndex, beyond_s: f64) {
-        let Some(mut vehicle) = self.streams[from.index()].leave(place) else { return };
-        let done_m = self.streams[from.index()].length_m - vehicle.at_m;
+        let Some(vehicle) = self.streams[from.index()].leave(place) else { return };
+        let metres_before = self.streams[from.index()].length_m - vehicle.at_m;
         let vehicle_m = vehicle::length_m(vehicle.class);
-        self.streams[from.index()].tally.travelled(STEP_S - beyond_s, done_m, vehicle_m);
+        self.streams[from.index()].tally.travelled(STEP_S - beyond_s, metres_before, vehicle_m);
         let stream = &mut self.streams[next.index()];
         let reach = beyond_s * stream.free_now();
-        vehicle.speed_mps = (done_m + reach) / STEP_S;
-        stream.enter(vehicle, reach);
-        let at = stream.vehicles.back().map_or(0.0, |v| v.at_m);
-        stream.tally.travelled(beyond_s, at, vehicle_m);
+        stream.enter(vehicle, reach, Arriving { seconds: beyond_s, metres_before });
     }
 
     fn arrive(&mut self, link: LinkIndex, place: usize, beyond_s: f64) {

@@ -9,16 +9,15 @@ use std::collections::VecDeque;
 
 use super::flow::FundamentalDiagram;
 use super::tally::Tally;
-use super::vehicle::Vehicle;
+use super::vehicle::{Arriving, Vehicle};
 
 /// Length of a step, seconds.
 pub(crate) const STEP_S: f64 = 1.0;
 /// Slower than this a vehicle stands: 5 km/h.
 pub(crate) const STANDING_MPS: f64 = 5.0 / 3.6;
 
-/// Marks of [`Vehicle::was_m`] for a vehicle that came from elsewhere: during the step that runs, and after it.
-const JUST_ENTERED: f64 = -2.0;
-const ENTERED: f64 = -1.0;
+/// What [`Vehicle::was_m`] is for a vehicle that was on another link a step ago.
+const ELSEWHERE: f64 = -1.0;
 
 /// Vehicles of one link from its end to its start.
 #[derive(Clone, Debug)]
@@ -33,6 +32,8 @@ pub struct Stream {
     pub(crate) load: f64,
     /// MCU that may still enter in this step.
     pub(crate) room: f64,
+    /// At the step's beginning no queue reached back to the entry.
+    open_behind: bool,
     /// What capacity still lets in during this step; below 0 it pays for a large vehicle.
     pub(crate) entry_credit: f64,
     /// The same at the exit.
@@ -89,6 +90,7 @@ impl Stream {
             length_m,
             load: 0.0,
             room: 0.0,
+            open_behind: true,
             entry_credit: 0.0,
             exit_credit: 0.0,
             breakdown: Breakdown::default(),
@@ -106,30 +108,41 @@ impl Stream {
 
     /// Tells whether the next vehicle may enter.
     pub(crate) fn admits(&self) -> bool {
-        let tail_clear =
-            self.vehicles.back().is_none_or(|last| last.at_m >= last.mcu() / self.diagram.jam_per_m);
-        self.room >= 0.0 && self.entry_credit > 0.0 && tail_clear
+        let last_clear = self
+            .vehicles
+            .back()
+            .is_none_or(|last| last.arriving.is_none() || last.at_m >= last.mcu() / self.diagram.jam_per_m);
+        self.room >= 0.0 && self.entry_credit > 0.0 && last_clear
     }
 
     /// Tells whether capacity alone, not a queue, keeps the next vehicle out.
     pub(crate) fn at_capacity(&self) -> bool {
-        self.entry_credit <= 0.0 && self.room >= 0.0
+        self.entry_credit <= 0.0 && self.open_behind
     }
 
-    /// Takes a vehicle in, as far along as it came but behind the last one.
-    pub(crate) fn enter(&mut self, mut vehicle: Vehicle, reach_m: f64) {
-        let behind = self
-            .vehicles
-            .back()
-            .map_or(self.length_m, |last| last.at_m - last.mcu() / self.diagram.jam_per_m);
-        vehicle.at_m = reach_m.min(behind).clamp(0.0, self.length_m);
-        vehicle.was_m = JUST_ENTERED;
+    /// Takes a vehicle in. How far it really comes shows when those before it have moved.
+    pub(crate) fn enter(&mut self, mut vehicle: Vehicle, reach_m: f64, arriving: Arriving) {
+        let last = self.vehicles.back().filter(|last| last.arriving.is_some());
+        let behind = last.map_or(self.length_m, |last| last.at_m - last.mcu() / self.diagram.jam_per_m);
+        let open_to = self.blockage.map_or(self.length_m, |blockage| blockage.at_m);
+        vehicle.at_m = reach_m.min(behind).min(open_to).clamp(0.0, self.length_m);
+        vehicle.arriving = Some(arriving);
         vehicle.blocked_s = 0;
         self.load += vehicle.mcu();
         self.room -= vehicle.mcu();
         self.entry_credit -= vehicle.mcu();
         self.tally.entered += 1;
         self.vehicles.push_back(vehicle);
+    }
+
+    /// Takes in a vehicle that sets out here: a second's drive in, or behind the last one as at capacity.
+    pub(crate) fn set_out(&mut self, vehicle: Vehicle) {
+        let free = self.free_now();
+        let last = self.vehicles.back().filter(|last| last.arriving.is_some());
+        let spaced = last.map_or(f64::INFINITY, |v| v.at_m - v.mcu() / self.diagram.critical_per_m);
+        let reach = (free * STEP_S).min(spaced).max(0.0);
+        self.enter(vehicle, reach, Arriving { seconds: reach / free, metres_before: 0.0 });
+        self.tally.departed += 1;
     }
 
     /// Takes the vehicle at that place in line out.
@@ -151,6 +164,7 @@ impl Stream {
         self.room = self.place_at(self.diagram.wave_mps * STEP_S)
             + self.diagram.wave_mps * self.diagram.jam_per_m * STEP_S
             - self.load;
+        self.open_behind = self.room >= 0.99 * self.diagram.capacity_per_s * STEP_S;
     }
 
     /// Returns the place in line (MCU from the front) of whoever would be at that distance from the link's start.
@@ -193,10 +207,10 @@ impl Stream {
             }
             let from = scratch[i].1;
             let mcu = self.vehicles[i].mcu();
-            let to = if self.vehicles[i].was_m == JUST_ENTERED {
-                // It entered during this step and has had its second already.
-                self.vehicles[i].was_m = ENTERED;
-                from
+            let to = if let Some(arriving) = self.vehicles[i].arriving.take() {
+                let to = from.min(limit).max(0.0);
+                self.arrive(i, to, arriving);
+                to
             } else {
                 let led_to = self.led_to(scratch, leader, target);
                 let reach = (from + free_m).min(led_to).min(limit).max(from);
@@ -231,6 +245,15 @@ impl Stream {
             }
             _ => reach,
         }
+    }
+
+    fn arrive(&mut self, i: usize, to: f64, arriving: Arriving) {
+        let vehicle = &mut self.vehicles[i];
+        vehicle.was_m = ELSEWHERE;
+        vehicle.at_m = to;
+        let driven_s = if arriving.metres_before > 0.0 { STEP_S } else { arriving.seconds.max(1e-3) };
+        vehicle.speed_mps = (arriving.metres_before + to) / driven_s;
+        self.tally.travelled(arriving.seconds, to, super::vehicle::length_m(vehicle.class));
     }
 
     fn place(&mut self, i: usize, from: f64, to: f64) {

@@ -17,8 +17,19 @@ pub struct Vehicle {
     pub speed_mps: f64,
     /// The tree of routes that it follows.
     pub(crate) tree: u16,
+    /// What it did before it came onto its link in the step that runs.
+    pub(crate) arriving: Option<Arriving>,
     /// How long it has stood first in line with its way on blocked.
     pub(crate) blocked_s: u16,
+}
+
+/// The part of a step before a vehicle came onto a link, and what is left of it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Arriving {
+    /// Left for this link.
+    pub(crate) seconds: f64,
+    /// Driven on the link before.
+    pub(crate) metres_before: f64,
 }
 
 impl Vehicle {
