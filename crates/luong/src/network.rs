@@ -175,3 +175,56 @@ fn list_faults(network: &Network, show: usize, out: &mut impl Write) -> anyhow::
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAP: &str = "<osm version='0.6'>
+        <node id='1' lon='106.68' lat='20.86'/><node id='2' lon='106.681' lat='20.86'/>
+        <way id='7'><nd ref='1'/><nd ref='2'/><tag k='highway' v='residential'/></way>
+        <way id='8'><nd ref='1'/><nd ref='2'/><tag k='highway' v='footway'/></way></osm>";
+
+    fn imported(folder: &Path, map: &str) -> (PathBuf, anyhow::Result<String>) {
+        let (from, to) = (folder.join("map.osm"), folder.join("city.roadnet"));
+        std::fs::write(&from, map).unwrap();
+        let mut said = Vec::new();
+        let done = import(&from, &to, &mut said);
+        (to, done.map(|()| String::from_utf8(said).unwrap()))
+    }
+
+    #[test]
+    fn an_import_says_what_was_read_and_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (to, said) = imported(folder.path(), MAP);
+        let said = said.unwrap();
+        let network = load(&to).unwrap();
+        for line in [
+            "        1  ways taken as roads".to_owned(),
+            "        1  ways highway=footway that no tag opens to motor vehicles  (way 8)".to_owned(),
+            format!("network version {}", network.version()),
+        ] {
+            assert!(said.lines().any(|said| said == line), "{line:?} is not in\n{said}");
+        }
+    }
+
+    #[test]
+    fn a_failed_import_leaves_the_old_file_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (to, _) = imported(folder.path(), MAP);
+        let before = load(&to).unwrap().version();
+        let (_, failed) = imported(folder.path(), &MAP[..200]);
+        assert!(format!("{:#}", failed.unwrap_err()).contains("is cut off"));
+        assert_eq!(load(&to).unwrap().version(), before);
+    }
+
+    #[test]
+    fn an_export_can_be_imported_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = load(&imported(folder.path(), MAP).0).unwrap();
+        let mut text = Vec::new();
+        export_to(&network, ExportFormat::Geojson, &mut text).unwrap();
+        let back = read_any("city.geojson", text.as_slice()).unwrap().network;
+        assert_eq!(back.version(), network.version());
+    }
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
+use quick_xml::errors::SyntaxError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -73,6 +74,10 @@ fn malformed(start: &BytesStart<'_>, error: &dyn std::error::Error) -> Failure {
 fn failure(error: quick_xml::Error, at: u64) -> Failure {
     match error {
         quick_xml::Error::Io(io) => std::io::Error::new(io.kind(), io.to_string()).into(),
+        quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => {
+            Failure::Malformed(format!("at byte {at}: <! without a comment, CDATA or DOCTYPE"))
+        }
+        // All others say that something was opened and not closed.
         quick_xml::Error::Syntax(syntax) => Failure::Truncated(format!("at byte {at}: {syntax}")),
         other => Failure::Malformed(format!("at byte {at}: {other}")),
     }

@@ -78,8 +78,6 @@ fn import(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn a_harmed_map_never_panics(harms in prop::collection::vec(harm(), 1..4), which in 0usize..4) {
         let pbf = pbf::file();
