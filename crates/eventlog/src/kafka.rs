@@ -26,6 +26,7 @@ use rustc_hash::FxHashMap;
 pub use consumer::KafkaConsumer;
 pub use settings::Config;
 
+use crate::metrics::Metrics;
 use crate::{Append, Delivery, Error, Latest, Receipt, Start, Subscription, TopicSpec};
 use callbacks::Callbacks;
 use producer::Producer;
@@ -48,6 +49,7 @@ struct Shared {
     /// Topic -> number of partitions, as far as they are known.
     partitions: RwLock<FxHashMap<Arc<str>, u32>>,
     closed: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
 impl KafkaLog {
@@ -63,6 +65,7 @@ impl KafkaLog {
             settings,
             partitions: RwLock::default(),
             closed: Arc::default(),
+            metrics: Metrics::new(),
         });
         poll_in_background(&shared)?;
         Ok(Self { shared })
@@ -181,6 +184,10 @@ impl KafkaLog {
         })
         .await?;
         Ok(offsets(&found, vec![None; partitions as usize]))
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(crate) async fn probe(&self, timeout: Duration) -> Result<(), Error> {

@@ -5,6 +5,12 @@
 //!
 //! Keys and values are bytes: this crate knows nothing of traffic, protobuf or any other room.
 //!
+//! Words, as Kafka has them: a *topic* has *partitions*, a partition's records have *offsets*; a *group* shares the
+//! partitions and commits *positions*, the offsets to go on with; a compacted topic keeps the newest record of each
+//! *key*; an empty value is a *tombstone*.
+//!
+//! Start at [`Log`] ([`Log::open_local`], [`Log::open_kafka`], then [`Log::ensure_topics`]); [`Consumer`] reads.
+//!
 //! What is promised:
 //! - a [`Receipt`] resolves only when every record of its batch is durable (local: on disk; Kafka: `acks=all`);
 //! - records of one partition that one producer appended in order stay in order;
@@ -14,6 +20,7 @@
 pub mod kafka;
 pub mod local;
 mod log;
+mod metrics;
 mod record;
 
 pub use log::{Consumer, Delivery, Latest, Log, Start, Subscription};

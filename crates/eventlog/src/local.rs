@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use consumer::LocalConsumer;
 
+use crate::metrics::Metrics;
 use crate::{Append, Error, Latest, Receipt, Subscription, TopicSpec};
 use retention::Retention;
 use store::Store;
@@ -90,6 +91,7 @@ struct Shared {
     room_kib: u32,
     max_record_bytes: usize,
     failed: Arc<OnceLock<String>>,
+    metrics: Metrics,
     #[expect(dead_code, reason = "the retention's thread ends when this is dropped")]
     retention: std::sync::mpsc::Sender<()>,
 }
@@ -132,6 +134,7 @@ impl LocalLog {
             room_kib,
             max_record_bytes: config.max_record_bytes,
             failed,
+            metrics: Metrics::new(),
             retention,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -208,6 +211,10 @@ impl LocalLog {
             .map(|partition| store.committed(group, &topic.name, partition))
             .collect::<store::StoreResult<_>>()
             .map_err(|failure| failure.during("read the committed offsets"))
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(crate) async fn probe(&self) -> Result<(), Error> {

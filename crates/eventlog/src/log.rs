@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use prometheus::Registry;
+
+use crate::metrics::Metrics;
 use crate::{Append, Error, Fetched, Receipt, TopicSpec};
 use crate::{kafka, local};
 
@@ -19,7 +22,8 @@ pub enum Log {
 /// What a consumer reads.
 #[derive(Clone, Debug)]
 pub enum Subscription {
-    /// Shares the topic's partitions with all consumers of the group; [`Delivery::Assigned`] tells which are ours.
+    /// Shares the topic's partitions with all consumers of the group; [`Delivery::Assigned`] tells which are ours. The
+    /// embedded log, which has one process to itself, gives every consumer all of them.
     Group {
         /// Topic.
         topic: Arc<str>,
@@ -104,15 +108,17 @@ impl Log {
     }
 
     /// Hands a batch over, waiting while the backend's queue is full. Batches of one caller are appended in the order
-    /// of the calls; the receipt tells when this one is durable.
+    /// of the calls; the receipt tells when this one is durable. Cancel-safe: who gives up waiting has appended nothing.
     ///
     /// # Errors
     /// When the batch can't be taken at all; nothing of it is appended then.
     pub async fn append(&self, batch: Vec<Append>) -> Result<Receipt, Error> {
-        match self {
+        let (records, since) = (batch.len(), Instant::now());
+        let receipt = match self {
             Self::Local(log) => log.append(batch).await,
             Self::Kafka(log) => log.append(batch).await,
-        }
+        }?;
+        Ok(self.metrics().follow(records, since, receipt))
     }
 
     /// Starts to read.
@@ -166,6 +172,21 @@ impl Log {
         }
     }
 
+    /// Registers the log's metrics, `luong_eventlog_*`.
+    ///
+    /// # Errors
+    /// When they are registered there already.
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), Error> {
+        self.metrics().register(registry)
+    }
+
+    fn metrics(&self) -> &Metrics {
+        match self {
+            Self::Local(log) => log.metrics(),
+            Self::Kafka(log) => log.metrics(),
+        }
+    }
+
     /// Makes everything durable that was handed over, and closes. Other clones answer [`Error::Closed`] afterwards.
     pub async fn close(&self) -> Result<(), Error> {
         match self {
@@ -193,7 +214,7 @@ impl Consumer {
         }
     }
 
-    /// Stores for the group where to go on after a restart: (partition, next offset).
+    /// Stores for the group where to go on after a restart: (partition, next offset). Durable when it returns.
     pub async fn commit(&mut self, positions: &[(u32, u64)]) -> Result<(), Error> {
         match self {
             Self::Local(consumer) => consumer.commit(positions).await,

@@ -30,6 +30,7 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("a waiting reader wakes up", |log| Box::pin(waiting_reader_wakes(log))),
     ("batches of one caller keep their order", |log| Box::pin(batches_keep_order(log))),
     ("committing alone is refused", |log| Box::pin(committing_alone(log))),
+    ("appends are counted", |log| Box::pin(appends_are_counted(log))),
     ("the log answers a probe", |log| Box::pin(answers_a_probe(log))),
 ];
 
@@ -356,4 +357,28 @@ async fn committing_alone(log: Log) {
 
 async fn answers_a_probe(log: Log) {
     log.probe(PATIENCE).await.unwrap();
+}
+
+async fn appends_are_counted(log: Log) {
+    let topic = "appends-are-counted";
+    log.ensure_topics(&[deleting(topic, 1)]).await.unwrap();
+    let registry = prometheus::Registry::new();
+    log.register_metrics(&registry).unwrap();
+    let count = |name: &str| -> f64 {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == name).expect("a registered metric");
+        let metric = &family.get_metric()[0];
+        metric.get_counter().get_value() + metric.get_gauge().get_value()
+    };
+    let before = count("luong_eventlog_appended_records_total");
+
+    let receipt = log.append((0..5).map(|_| to(topic, 0, record("k", "v"))).collect()).await.unwrap();
+    let dropped = log.append(vec![to(topic, 0, record("k", "v"))]).await.unwrap();
+    assert_eq!(count("luong_eventlog_waiting_batches"), 2.0);
+    in_time(receipt).await.unwrap();
+    drop(dropped);
+
+    assert_eq!(count("luong_eventlog_appended_records_total") - before, 5.0);
+    assert_eq!(count("luong_eventlog_waiting_batches"), 0.0);
+    assert!(log.register_metrics(&registry).is_err(), "registered twice");
 }
