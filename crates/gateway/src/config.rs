@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What the page and clients call the network; it should say so where that is a schematic or made up.
+    pub title: String,
     /// How long changes are gathered before watchers are told, milliseconds: less is fresher, more is cheaper.
     pub tick_ms: u64,
     /// A picture whose newest state is older than this is not healthy, seconds; 0 = any age is.
@@ -34,6 +36,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            title: String::new(),
             tick_ms: 25,
             stale_after_s: 60,
             max_connections: 4096,

@@ -96,6 +96,7 @@ impl Gateway {
         let (book_sender, books) = watch::channel(None);
         let shared = Arc::new(Shared {
             network_version: parts.network.version().to_string(),
+            network_title: config.title.clone(),
             network: Arc::clone(&parts.network),
             registry: parts.registry,
             layout: Arc::clone(&layout),

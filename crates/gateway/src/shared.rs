@@ -20,6 +20,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) network: Arc<Network>,
     pub(crate) network_version: String,
+    pub(crate) network_title: String,
     pub(crate) registry: Arc<Registry>,
     pub(crate) layout: Arc<Layout>,
     /// `None` until the topic was read to its end once.

@@ -143,7 +143,8 @@ function redrawAll(): void {
   label("whole-city", words.wholeCity);
   byId("language").textContent = speech.language === "vi" ? "EN" : "VI";
   city?.describe(words.map);
-  byId("credit").textContent = isFromOpenStreetMap(picture.network) ? words.openStreetMap : "";
+  const credit = isFromOpenStreetMap(picture.network) ? words.openStreetMap : "";
+  byId("credit").textContent = [picture.network.title, credit].filter((part) => part !== "").join(" · ");
   nameSearch(speech);
   drawLegend(theme, speech);
   redraw();

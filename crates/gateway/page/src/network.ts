@@ -18,6 +18,8 @@ export class Network {
   constructor(
     readonly version: string,
     readonly roads: readonly Road[],
+    /** What it is called; says when it is a schematic or made up. May be empty. */
+    readonly title = "",
   ) {
     roads.forEach((road, index) => this.indexes.set(road.link.linkId, index));
   }
@@ -34,14 +36,14 @@ export class Network {
   }
 }
 
-export function networkOf(version: string, links: readonly Link[]): Network {
+export function networkOf(version: string, links: readonly Link[], title = ""): Network {
   const directions = new Set(links.map((link) => `${link.fromNodeId}\n${link.toNodeId}`));
   const roads = links.map((link) => ({
     link,
     vertices: verticesOf(link.geometry),
     twoWay: link.fromNodeId !== link.toNodeId && directions.has(`${link.toNodeId}\n${link.fromNodeId}`),
   }));
-  return new Network(version, roads);
+  return new Network(version, roads, title);
 }
 
 /** Ids as the importer gives them to ways of OpenStreetMap, whose licence asks to be named where its map is shown. */

@@ -32,12 +32,14 @@ export class Service {
   async network(signal: AbortSignal, alive: () => void): Promise<Network> {
     const links: Link[] = [];
     let version = "";
+    let title = "";
     for await (const chunk of this.roads.getNetwork({}, { signal })) {
       alive();
       version = chunk.networkVersion;
+      title = chunk.title;
       links.push(...chunk.links);
     }
-    return networkOf(version, links);
+    return networkOf(version, links, title);
   }
 
   watchStates(resumeToken: string, signal: AbortSignal, onHeader: (headers: Headers) => void): AsyncIterable<StateUpdate> {

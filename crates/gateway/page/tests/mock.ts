@@ -33,6 +33,7 @@ type StateFields = Omit<MessageInitShape<typeof LinkStateSchema>, "$typeName" | 
 
 export class MockGateway {
   version = "1".repeat(16);
+  title = "A made-up grid, for tests";
   readonly states = new Map<string, LinkState>();
   readonly events = new Map<string, TrafficEvent>();
   readingsPerS: number | undefined;
@@ -59,7 +60,7 @@ export class MockGateway {
         router.service(RoadNetwork, {
           async *getNetwork() {
             for (let at = 0; at < links.length; at += 500) {
-              yield { networkVersion: mock.version, totalLinks: links.length, links: links.slice(at, at + 500) };
+              yield { networkVersion: mock.version, totalLinks: links.length, title: mock.title, links: links.slice(at, at + 500) };
             }
           },
         });

@@ -61,6 +61,10 @@ describe("over a mock gateway", () => {
     assert.equal((await page.evaluate((id) => window.luong.stateOf(id), a)).levelOfService, "LEVEL_OF_SERVICE_F");
   });
 
+  test("the network's title is shown: it says what the map is not", async () => {
+    assert.equal(await page.locator("#credit").innerText(), gateway.title);
+  });
+
   test("estimated, usual and old states are told apart", async () => {
     gateway.setState(a, observed(2, { source: Source.ESTIMATED }));
     gateway.setState(b, observed(2, { source: Source.PROFILE }));

@@ -29,6 +29,7 @@ impl Roads {
             network_version: self.0.network_version.clone(),
             links: links.iter().map(|&link| link_message(&self.0.network, link)).collect(),
             total_links: total as u32,
+            title: self.0.network_title.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use wire::v1::sensor_health::Status as Health;
 
 use crate::city::LINKS;
 use crate::events::event;
-use crate::rig::{PATIENCE, Rig};
+use crate::rig::{PATIENCE, Rig, Store};
 
 fn around(from: usize, to: usize) -> v1::BoundingBox {
     let lon = |link: usize| 106.0 + link as f64 / 1000.0;
@@ -38,6 +38,13 @@ async fn the_whole_network_comes_with_geometry_and_version() {
     assert_eq!((link.lanes_default, link.width_default), (true, false));
     let motorcycle = 1 << i32::from(v1::VehicleClass::Motorcycle);
     assert_eq!(link.allowed_classes, motorcycle | 1 << i32::from(v1::VehicleClass::Car));
+}
+
+#[tokio::test]
+async fn the_network_says_what_the_operator_calls_it() {
+    let config = gateway::Config { title: "Hải Phòng, a schematic".into(), ..gateway::Config::default() };
+    let rig = Store::new().await.start_with(config).await;
+    assert_eq!(chunks(&rig, None).await[0].title, "Hải Phòng, a schematic");
 }
 
 #[tokio::test]
