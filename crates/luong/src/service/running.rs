@@ -133,7 +133,11 @@ impl Start<'_> {
             metrics: self.metrics.clone(),
             shutdown: shutdown.clone(),
         };
-        let gateway = Arc::new(Gateway::start(self.settings.gateway.limits.clone(), parts)?);
+        let mut config = self.settings.gateway.limits.clone();
+        if config.title.is_empty() {
+            config.title.clone_from(&self.city.title);
+        }
+        let gateway = Arc::new(Gateway::start(config, parts)?);
         let asked = gateway.clone();
         self.ready.push(("serve", Arc::new(move || serving(&asked))));
         Ok((gateway, shutdown))
