@@ -5,5 +5,6 @@
 mod service;
 
 mod command_line;
+mod deploy;
 mod roles;
 mod up;
