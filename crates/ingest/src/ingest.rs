@@ -101,7 +101,15 @@ impl Ingest {
         }
         if config.clock_mode == ClockMode::Wall {
             let period = Duration::from_millis(config.marker_period_ms);
-            intake.spawn(write_markers(parts.log, keys, clock, metrics, period, stop.clone()));
+            intake.spawn(write_markers(
+                parts.log,
+                keys,
+                clock,
+                metrics,
+                Arc::clone(&health),
+                period,
+                stop.clone(),
+            ));
         }
         Ok(Self { intake, workers, stop, health })
     }

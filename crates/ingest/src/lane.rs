@@ -244,7 +244,7 @@ impl Worker {
 
     /// Waits before the next try; tells whether there is any use in one.
     async fn after_failure(&self, error: &eventlog::Error, retry: &mut Retry) -> bool {
-        self.health.log_fails(error);
+        self.health.log_fails(&error.to_string());
         self.metrics.log_failures.inc();
         let closed = matches!(error, eventlog::Error::Closed);
         warn!(%error, "the log did not take a batch; it stays unacknowledged and is tried again");

@@ -36,8 +36,8 @@ impl Health {
         self.change(|state| state.log = None);
     }
 
-    pub(crate) fn log_fails(&self, error: &eventlog::Error) {
-        self.change(|state| state.log = Some(format!("the log does not take events: {error}")));
+    pub(crate) fn log_fails(&self, why: &str) {
+        self.change(|state| state.log = Some(format!("the log does not take events: {why}")));
     }
 
     pub(crate) fn broker_connected(&self) {
