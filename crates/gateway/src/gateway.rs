@@ -17,10 +17,10 @@ use wire::v1::road_network_server::RoadNetworkServer;
 use wire::v1::sensors_server::SensorsServer;
 use wire::v1::traffic_events_server::TrafficEventsServer;
 
-use crate::book::{BookWriter, Keep};
+use crate::book::{BookWriter, EventBook, Keep};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::picture::{Layout, PictureWriter};
+use crate::picture::{Layout, Picture, PictureWriter};
 use crate::readings;
 use crate::server::{Front, Server};
 use crate::services::{self, Events, Roads, SensorList};
@@ -92,45 +92,28 @@ impl Gateway {
         let config = Arc::new(config);
         let metrics = Metrics::register(&parts.metrics)?;
         let layout = Arc::new(Layout::new(&parts.network));
-        let (picture_sender, pictures) = watch::channel(None);
-        let (book_sender, books) = watch::channel(None);
+        let (states, pictures) = states(&parts, &layout, &metrics);
+        let (events, books) = events(&parts, &config, &metrics);
         let shared = Arc::new(Shared {
             network_version: parts.network.version().to_string(),
             network_title: config.title.clone(),
-            network: Arc::clone(&parts.network),
+            network: parts.network,
             registry: parts.registry,
-            layout: Arc::clone(&layout),
+            layout,
             pictures,
             books,
             readings: Readings::default(),
             metrics: metrics.clone(),
-            closing: parts.shutdown.clone(),
-            clock: Arc::clone(&parts.clock),
+            closing: parts.shutdown,
+            clock: parts.clock,
         });
         let health = HealthReporter::new();
         let routes = routes(&shared, &health)?;
         let tasks = TaskTracker::new();
-        let states = tail::States {
-            writer: PictureWriter::new(Arc::clone(&parts.network), layout, 0),
-            pictures: picture_sender,
-            metrics: metrics.clone(),
-            clock: parts.clock,
-            complaints: Complaints::default(),
-        };
-        let keep = Keep {
-            for_ms: i64::try_from(config.cleared_events_kept_s.saturating_mul(1000)).unwrap_or(i64::MAX),
-            at_most: config.cleared_events_max,
-        };
-        let events = tail::Events {
-            writer: BookWriter::new(parts.network, keep, 0),
-            books: book_sender,
-            metrics: metrics.clone(),
-            complaints: Complaints::default(),
-        };
-        let closing = || parts.shutdown.clone();
+        let closing = || shared.closing.clone();
         tasks.spawn(tail::follow(parts.log.clone(), states, config.tick(), metrics.clone(), closing()));
-        tasks.spawn(readings::keep_counting(parts.log.clone(), Arc::clone(&shared)));
-        tasks.spawn(tail::follow(parts.log, events, config.tick(), metrics.clone(), closing()));
+        tasks.spawn(tail::follow(parts.log.clone(), events, config.tick(), metrics.clone(), closing()));
+        tasks.spawn(readings::keep_counting(parts.log, Arc::clone(&shared)));
         for (listener, front) in [(parts.grpc, Front::Bare), (parts.dashboard, Front::Page)] {
             if let Some(listener) = listener {
                 let server =
@@ -157,6 +140,31 @@ impl Gateway {
     fn watcher(&self) -> Watcher {
         Watcher { shared: Arc::clone(&self.shared), config: Arc::clone(&self.config) }
     }
+}
+
+fn states(
+    parts: &Parts,
+    layout: &Arc<Layout>,
+    metrics: &Metrics,
+) -> (tail::States, watch::Receiver<Option<Arc<Picture>>>) {
+    let (pictures, receiver) = watch::channel(None);
+    let writer = PictureWriter::new(Arc::clone(&parts.network), Arc::clone(layout), 0);
+    let (metrics, clock) = (metrics.clone(), Arc::clone(&parts.clock));
+    (tail::States { writer, pictures, metrics, clock, complaints: Complaints::default() }, receiver)
+}
+
+fn events(
+    parts: &Parts,
+    config: &Config,
+    metrics: &Metrics,
+) -> (tail::Events, watch::Receiver<Option<Arc<EventBook>>>) {
+    let (books, receiver) = watch::channel(None);
+    let keep = Keep {
+        for_ms: i64::try_from(config.cleared_events_kept_s.saturating_mul(1000)).unwrap_or(i64::MAX),
+        at_most: config.cleared_events_max,
+    };
+    let writer = BookWriter::new(Arc::clone(&parts.network), keep, 0);
+    (tail::Events { writer, books, metrics: metrics.clone(), complaints: Complaints::default() }, receiver)
 }
 
 /// Tells how the gateway fares.

@@ -201,3 +201,53 @@ fn put_entry(into: &mut BytesMut, state: &[u8]) {
     into.put_u8(length as u8);
     into.put_slice(state);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn change(bytes: Option<Vec<u8>>, offset: u64) -> Change {
+        let state = bytes.map(|bytes| EncodedState {
+            bytes: bytes.into(),
+            valid_at: Timestamp::from_millis(offset as i64),
+            level: None,
+            source: Source::Observed,
+        });
+        Change { at: Place { partition: 0, offset }, state }
+    }
+
+    proptest! {
+        /// A tile is the fold of its changes, whatever the states' lengths (1 to 3 bytes of length prefix).
+        #[test]
+        fn a_tile_holds_the_last_state_of_each_link(
+            commits in proptest::collection::vec(
+                proptest::collection::btree_map(
+                    0..TILE,
+                    proptest::option::of(proptest::sample::select(vec![0usize, 1, 127, 128, 300, 16_383, 16_384])),
+                    1..20,
+                ),
+                1..8,
+            ),
+        ) {
+            let mut tile = Tile::empty();
+            let mut last = vec![(None, 0u64); TILE];
+            for (version, commit) in (1u64..).zip(&commits) {
+                let changes: Vec<_> = commit
+                    .iter()
+                    .map(|(&bit, length)| (bit, change(length.map(|length| vec![version as u8; length]), version)))
+                    .collect();
+                tile = tile.changed(&changes, version);
+                for (&bit, length) in commit {
+                    last[bit] = (length.map(|length| vec![version as u8; length]), version);
+                }
+            }
+            for (bit, (state, version)) in last.iter().enumerate() {
+                prop_assert_eq!(tile.state(bit), state.as_deref());
+                prop_assert_eq!(tile.changed_since(commits.len() as u64 - 1) >> bit & 1 == 1, *version == commits.len() as u64);
+                prop_assert_eq!(tile.recorded_from(&[1]) >> bit & 1 == 1, *version > 0);
+                prop_assert_eq!(tile.observed() >> bit & 1 == 1, state.is_some());
+            }
+        }
+    }
+}
