@@ -45,3 +45,18 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_configured_has_its_default() {
+        let config: Config = sonic_rs::from_str("{}").unwrap();
+        assert_eq!(config, Config::default());
+        let config: Config =
+            sonic_rs::from_str(r#"{"rules":{"max_age_s":60},"listener":{},"broker":{}}"#).unwrap();
+        assert_eq!(config.rules, Rules { max_age_s: 60.0, ..Rules::default() });
+        assert!(sonic_rs::from_str::<Config>(r#"{"lane":3}"#).unwrap_err().to_string().contains("lane"));
+    }
+}

@@ -214,6 +214,8 @@ impl Broker {
         self.retry_acknowledgements();
         if self.staged.len() >= BURST {
             self.hand_over_staged();
+            // A broker that always has more must not keep us from acknowledging.
+            self.acknowledge();
         }
     }
 
@@ -267,22 +269,19 @@ impl Broker {
         }
         let messages = std::mem::take(&mut self.staged);
         self.session.in_flight.push_back(std::mem::take(&mut self.staged_ids));
-        let batch = Batch { messages, ticket: self.session.window.ticket() };
-        if !self.waiting.is_empty() {
-            self.wait_for_place(batch);
-            return;
-        }
-        match self.lane.try_send(batch) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
-                self.wait_for_place(batch);
+        self.waiting_messages += messages.len();
+        self.waiting.push_back(Batch { messages, ticket: self.session.window.ticket() });
+        // Most often there is a place; then nothing has to wait.
+        while let Some(batch) = self.waiting.pop_front() {
+            let messages = batch.messages.len();
+            match self.lane.try_send(batch) {
+                Ok(()) => self.waiting_messages -= messages,
+                Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
+                    self.waiting.push_front(batch);
+                    return;
+                }
             }
         }
-    }
-
-    fn wait_for_place(&mut self, batch: Batch) {
-        self.waiting_messages += batch.messages.len();
-        self.waiting.push_back(batch);
     }
 
     fn send_waiting(&mut self, place: mpsc::Permit<'_, Batch>) {
