@@ -1,7 +1,7 @@
 //! The Kafka backend, over librdkafka.
 //!
-//! Reading order: [`settings`] (what librdkafka is told), [`callbacks`] (what it tells us), [`producer`], [`topics`],
-//! [`reader`] (a consumer's thread) and [`consumer`] (its handle).
+//! Reading order: `settings` (what librdkafka is told), `callbacks` (what it tells us), `producer`, `topics`,
+//! `reader` (a consumer's thread) and `consumer` (its handle).
 
 mod callbacks;
 mod consumer;

@@ -1,7 +1,7 @@
 //! The embedded backend, over fjall.
 //!
-//! Reading order: [`block`] (what lies on disk), [`store`] and [`topic`] (where), [`writer`] (how it gets there),
-//! [`index`] (compacted topics), [`consumer`], [`retention`], [`directory`], [`journal`] and [`watermark`] (what guards it).
+//! Reading order: `block` (what lies on disk), `store` and `topic` (where), `writer` (how it gets there),
+//! `index` (compacted topics), `consumer`, `retention`, `directory`, `journal` and `watermark` (what guards it).
 
 mod block;
 mod consumer;
