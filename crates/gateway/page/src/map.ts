@@ -4,7 +4,7 @@ import { Map as MapLibre, setWorkerUrl } from "maplibre-gl";
 import type { GeoJSONSource, PointLike, StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { EventType } from "./gen/luong/v1/events_pb.js";
-import { boundsOf, Network } from "./network.js";
+import { boundsOf, coreOf, Network } from "./network.js";
 import type { LonLat, Road } from "./network.js";
 import type { Theme } from "./palette.js";
 import { HEADS, LINKS, CHOSEN, linkFeatures, lineFeature, paintOf, styleFor } from "./style.js";
@@ -67,7 +67,7 @@ export class CityMap {
     this.pending.clear();
     this.chosen = [];
     if (this.styled) this.drawNetwork();
-    this.wholeCity();
+    this.fit(coreOf(network.roads));
   }
 
   /** Paints a link at the next frame; many changes of one link between two frames cost one. */
@@ -102,11 +102,14 @@ export class CityMap {
   }
 
   wholeCity(): void {
-    const box = boundsOf(this.network.roads);
+    this.fit(boundsOf(this.network.roads));
+  }
+
+  private fit(box: [number, number, number, number] | undefined): void {
     if (!box) return;
     // Beside the legend where there is room for both.
     const wide = this.map.getContainer().clientWidth > 700;
-    this.map.fitBounds(box, { ...FIT, padding: { top: 24, bottom: 24, right: 60, left: wide ? 300 : 24 }, duration: 0 });
+    this.map.fitBounds(box, { ...FIT, padding: { top: 24, bottom: 40, right: 60, left: wide ? 300 : 24 }, duration: 0 });
   }
 
   zoomBy(steps: number): void {

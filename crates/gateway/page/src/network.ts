@@ -76,6 +76,25 @@ export function boundsOf(roads: Iterable<Road>): [number, number, number, number
   return box;
 }
 
+/** Where most of the roads are: without the few that run far out, at which a whole city would be drawn too small. */
+export function coreOf(roads: readonly Road[]): [number, number, number, number] | undefined {
+  const all = boundsOf(roads);
+  const middles = roads.map(({ vertices }) => vertices[vertices.length >> 1]).filter((vertex) => vertex !== undefined);
+  if (!all || middles.length === 0) return all;
+  const [west, east] = middlePart(middles.map(([lon]) => lon));
+  const [south, north] = middlePart(middles.map(([, lat]) => lat));
+  return [Math.max(all[0], west), Math.max(all[1], south), Math.min(all[2], east), Math.min(all[3], north)];
+}
+
+/** From the 8th to the 92nd hundredth, and a good bit of room beside: of what is evenly spread, that is all. */
+function middlePart(values: number[]): [number, number] {
+  const sorted = values.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
+  const [low, high] = [at(0.08), at(0.92)];
+  const room = 0.15 * (high - low);
+  return [low - room, high + room];
+}
+
 /** The compass point that a road heads for, 0 = north, clockwise in eighths. */
 export function headingEighth(vertices: readonly LonLat[]): number {
   const [lon0, lat0] = vertices[0] ?? [0, 0];

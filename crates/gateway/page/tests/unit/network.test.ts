@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { LinkSchema } from "../../src/gen/luong/v1/network_pb.js";
-import { boundsOf, findRoads, headingEighth, isFromOpenStreetMap, networkOf, plain, verticesOf } from "../../src/network.js";
+import { boundsOf, coreOf, findRoads, headingEighth, isFromOpenStreetMap, networkOf, plain, verticesOf } from "../../src/network.js";
 import { deltas, gridCity } from "../city.js";
 
 const link = (linkId: string, from: string, to: string, name = "") =>
@@ -43,6 +43,16 @@ test("the bounds hold every vertex, and of nothing there are none", () => {
   const network = networkOf("v", [link("a", "1", "2")]);
   assert.deepEqual(boundsOf(network.roads), [106.68, 20.86, 106.69, 20.86]);
   assert.equal(boundsOf([]), undefined);
+});
+
+test("the core leaves out what runs far away, and is all of an even city", () => {
+  const city = gridCity(12);
+  const even = networkOf("v", city);
+  assert.deepEqual(coreOf(even.roads), boundsOf(even.roads));
+  const far = create(LinkSchema, { linkId: "far", geometry: deltas([[107.5, 20.5], [108, 20]]) });
+  const [, , east] = coreOf(networkOf("v", [...city, far]).roads)!;
+  assert.ok(east < 106.7, String(east));
+  assert.equal(coreOf([]), undefined);
 });
 
 test("roads are found without accents, once for each direction, and by id", () => {
