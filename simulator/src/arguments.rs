@@ -38,7 +38,7 @@ pub(crate) enum Command {
 pub(crate) struct RunArguments {
     /// A built-in scenario's name (see `list`) or a TOML file
     pub(crate) scenario: String,
-    /// Where to publish: mqtt://[user:password@]host[:port]
+    /// Where to publish: `mqtt://[user:password@]host[:port]`
     #[arg(long, default_value = "mqtt://127.0.0.1:1883")]
     pub(crate) broker: Broker,
     /// Writes the events to FILE (.ndjson or .ndjson.gz) in place of publishing them
