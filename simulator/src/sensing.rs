@@ -90,9 +90,9 @@ impl<'a> Sensing<'a> {
                 }
             })
             .collect();
-        // Greater than any count of an earlier run that began earlier, as long as no device speaks more than a
-        // thousand times a second: a service that remembers the earlier run takes nothing for a repetition.
-        let first = u64::try_from(starts.as_millis()).unwrap_or(0);
+        // Microseconds: greater than any count of a run that began earlier, as long as no device speaks a million times
+        // a second. A service that remembers the earlier run takes nothing for a repetition.
+        let first = u64::try_from(starts.as_millis()).unwrap_or(0) * 1000;
         let voices = (0..sensors.len() as u32)
             .map(|i| Voice {
                 next_seq: first,

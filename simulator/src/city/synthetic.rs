@@ -15,7 +15,7 @@ const BRIDGE_EVERY: usize = 2;
 /// Blocks with an alley across.
 const ALLEY_SHARE: f64 = 0.12;
 /// Links that a node of the grid brings on average: two streets, two ways each, and its share of the alleys.
-const LINKS_PER_NODE: f64 = 4.2;
+const LINKS_PER_NODE: f64 = 3.84;
 /// Quarters where trips begin; more would cost memory and change little.
 const MOST_QUARTERS: usize = 1500;
 const LEAST_LINKS: usize = 150;
