@@ -4,6 +4,7 @@
 //! stamped on the way from its lane to the log, and the stamp stays *open* until the log took the batch; a marker says
 //! no more than the oldest open stamp.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Timestamp;
@@ -89,10 +90,50 @@ impl Drop for Stamp {
     }
 }
 
+/// What clock markers tell: up to when the log holds everything.
+pub(crate) enum Complete {
+    /// `clock.mode = "wall"`: of what was received.
+    Received(Arc<LogClock>),
+    /// `clock.mode = "event"`: of what has happened, by the newest event that the log took.
+    Happened(Arc<EventTime>),
+}
+
+impl Complete {
+    /// Returns the instant; `None` before there is any.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Received(clock) => Some(clock.complete_until()),
+            Self::Happened(time) => time.newest(),
+        }
+    }
+}
+
+/// The newest event that the log took.
+pub(crate) struct EventTime(AtomicI64);
+
+impl EventTime {
+    const NONE: i64 = i64::MIN;
+
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(Self::NONE)))
+    }
+
+    /// Takes note of events that the log took, up to this one.
+    pub(crate) fn reached(&self, at: Timestamp) {
+        self.0.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::NONE => None,
+            millis => Some(Timestamp::from_millis(millis)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicI64, Ordering};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -125,5 +166,15 @@ mod tests {
         assert_eq!(clock.now(), at(100));
         wall.store(50, Ordering::Relaxed);
         assert_eq!((clock.now(), clock.stamp().at(), clock.complete_until()), (at(100), at(100), at(100)));
+    }
+
+    #[test]
+    fn event_time_is_that_of_the_newest_event_and_unknown_before_the_first() {
+        let time = EventTime::new();
+        let told = Complete::Happened(Arc::clone(&time));
+        assert_eq!(told.until(), None);
+        time.reached(at(500));
+        time.reached(at(200));
+        assert_eq!(told.until(), Some(at(500)));
     }
 }

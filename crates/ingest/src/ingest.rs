@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
-use crate::clock::{Clock, LogClock};
+use crate::clock::{Clock, Complete, EventTime, LogClock};
 use crate::lane::{self, Lanes, RecordKeys, Worker};
 use crate::marker::write_markers;
 use crate::metrics::Metrics;
@@ -68,6 +68,7 @@ impl Ingest {
         let metrics = Arc::new(Metrics::register(&parts.metrics)?);
         let health = Arc::new(Health::default());
         let clock = LogClock::new(parts.clock);
+        let event_time = EventTime::new();
         let keys = Arc::new(RecordKeys::new(&parts.network, config.partitions));
         let (lanes, queues) = Lanes::open(config.lanes, config.lane_batches);
         let worker = Arc::new(Worker {
@@ -80,6 +81,7 @@ impl Ingest {
             )),
             records: Arc::clone(&keys),
             clock: Arc::clone(&clock),
+            event_time: Arc::clone(&event_time),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             rejected: Notice::new(),
@@ -99,18 +101,14 @@ impl Ingest {
         for queue in queues {
             workers.spawn(lane::work(Arc::clone(&worker), queue));
         }
-        if config.clock_mode == ClockMode::Wall {
-            let period = Duration::from_millis(config.marker_period_ms);
-            intake.spawn(write_markers(
-                parts.log,
-                keys,
-                clock,
-                metrics,
-                Arc::clone(&health),
-                period,
-                stop.clone(),
-            ));
-        }
+        let complete = match config.clock_mode {
+            ClockMode::Wall => Complete::Received(clock),
+            ClockMode::Event => Complete::Happened(event_time),
+        };
+        let period = Duration::from_millis(config.marker_period_ms);
+        let markers =
+            write_markers(parts.log, keys, complete, metrics, Arc::clone(&health), period, stop.clone());
+        intake.spawn(markers);
         Ok(Self { intake, workers, stop, health })
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::ack::Ticket;
-use crate::clock::{LogClock, Stamp};
+use crate::clock::{EventTime, LogClock, Stamp};
 use crate::metrics::Metrics;
 use crate::normalise::{Normaliser, Placed};
 use crate::notice::Notice;
@@ -78,6 +78,7 @@ pub(crate) struct Worker {
     pub(crate) normaliser: Arc<Normaliser>,
     pub(crate) records: Arc<RecordKeys>,
     pub(crate) clock: Arc<LogClock>,
+    pub(crate) event_time: Arc<EventTime>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<crate::status::Health>,
     pub(crate) rejected: Notice,
@@ -174,6 +175,7 @@ struct Counts {
     reasons: [u64; Reason::ALL.len()],
     unknown_fields: u64,
     values_removed: u64,
+    newest: Option<Timestamp>,
 }
 
 /// Works off one lane until all its senders are gone and the log holds everything.
@@ -203,6 +205,7 @@ impl Worker {
             let (appends, counts) = self.records_of(&batches, stamp.at());
             match self.log.append(appends).await {
                 Ok(receipt) => {
+                    counts.newest.inspect(|&at| self.event_time.reached(at));
                     return Some(HandedOver {
                         received_at: stamp.at(),
                         counts: Counts { messages, ..counts },
@@ -262,6 +265,7 @@ impl Worker {
             appends.push(match self.place(message, received_at, &mut counts) {
                 Ok(placed) => {
                     increment(&mut counts.kinds, placed.observation.reading.kind() as usize);
+                    counts.newest = counts.newest.max(Some(placed.observation.received_at));
                     self.records.observation(&placed)
                 }
                 Err(reject) => {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Append, Log, Record};
+use model::Timestamp;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::clock::LogClock;
+use crate::clock::Complete;
 use crate::lane::RecordKeys;
 use crate::metrics::Metrics;
 use crate::status::Health;
@@ -19,7 +20,7 @@ use crate::status::Health;
 pub(crate) async fn write_markers(
     log: Log,
     keys: Arc<RecordKeys>,
-    clock: Arc<LogClock>,
+    complete: Complete,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     period: Duration,
@@ -28,7 +29,8 @@ pub(crate) async fn write_markers(
     let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match tell_if_slow(append(&log, &keys, &clock), &health).await {
+        let Some(until) = complete.until() else { continue };
+        match tell_if_slow(append(&log, &keys, until), &health).await {
             Ok(()) => {
                 health.log_works();
                 metrics.markers.inc_by(u64::from(keys.partitions()));
@@ -54,8 +56,7 @@ async fn tell_if_slow<T>(append: impl Future<Output = T>, health: &Health) -> T 
     append.await
 }
 
-async fn append(log: &Log, keys: &RecordKeys, clock: &LogClock) -> Result<(), eventlog::Error> {
-    let received_at = clock.complete_until();
+async fn append(log: &Log, keys: &RecordKeys, received_at: Timestamp) -> Result<(), eventlog::Error> {
     let value = wire::encode_marker(received_at);
     let marker = |partition| Append {
         topic: keys.observations(),

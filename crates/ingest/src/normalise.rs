@@ -50,7 +50,7 @@ pub enum ClockMode {
     /// When ingest received it.
     #[default]
     Wall,
-    /// What the event says itself: for replays. No clock is judged then, and no markers are written.
+    /// What the event says itself: for replays. No clock is judged then; markers tell the newest event's time.
     Event,
 }
 

@@ -44,8 +44,9 @@ pub(crate) struct Analyse {
     /// Where checkpoints are kept.
     pub(crate) folder: PathBuf,
     pub(crate) checkpoint_every: Duration,
-    /// How far back the log is read where there is no checkpoint.
-    pub(crate) replay: Duration,
+    /// How far back the log is read where there is no checkpoint; absent = all of it, as records of a replay have no
+    /// age that the wall clock could tell.
+    pub(crate) replay: Option<Duration>,
     pub(crate) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -219,8 +220,11 @@ fn fold_one(analyzer: &mut Analyzer, partition: u32, record: &LogRecord, metrics
 
 /// Begins with nothing but the log, some while back.
 async fn start_over(analyse: &Analyse, owned: &[u32]) -> anyhow::Result<Work> {
-    let since = (analyse.clock)().as_millis() - i64::try_from(analyse.replay.as_millis()).unwrap_or(i64::MAX);
-    let offsets = analyse.log.offsets_at(wire::topic::OBSERVATIONS, since).await?;
+    let since = match analyse.replay {
+        None => i64::MIN,
+        Some(back) => (analyse.clock)().as_millis() - i64::try_from(back.as_millis()).unwrap_or(i64::MAX),
+    };
+    let offsets = analyse.log.offsets_at(wire::topic::OBSERVATIONS, since.max(0)).await?;
     let positions = owned
         .iter()
         .map(|&partition| (partition, offsets.get(partition as usize).copied().unwrap_or_default()))

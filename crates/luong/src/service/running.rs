@@ -154,7 +154,8 @@ impl Start<'_> {
             partitions: settings.log.partitions,
             folder: settings.data_dir.join("analyse"),
             checkpoint_every: Duration::from_secs(settings.analyse.checkpoint_every_s),
-            replay: Duration::from_secs(settings.analyse.replay_h * 3600),
+            replay: (settings.clock.mode == ingest::ClockMode::Wall)
+                .then(|| Duration::from_secs(settings.analyse.replay_h * 3600)),
             clock: wall_clock(),
         };
         let asked = status.clone();

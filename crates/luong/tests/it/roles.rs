@@ -9,13 +9,16 @@ use eventlog::{Delivery, Log, Start, Subscription};
 use testbed::{Kafka, Mosquitto, Program, Python, require};
 use wire::LogRecord;
 
-use crate::service::{PATIENCE, Service, wait_until};
+use crate::service::{PATIENCE, Service, http, wait_until};
 
 /// Four links in a row, a loop on each.
 const LINKS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Vehicles on each link between two kills.
-const VEHICLES: usize = 150;
+/// Seconds of event time between two kills; the loops report every second.
+const SECONDS: usize = 15;
+
+/// Motorcycles that a loop counts in a second.
+const VEHICLES: usize = 7;
 
 /// Start of the minute of event time in which all vehicles pass.
 const MINUTE: i64 = 1_795_330_800_000;
@@ -33,7 +36,7 @@ while True:
                 if "flowVph" in state:
                     print("flow", state["linkId"], state["validAt"], round(state["flowVph"]), flush=True)
     except grpc.RpcError as error:
-        print("lost:", error.code(), flush=True)
+        print("lost:", error.code(), error.details(), flush=True)
         time.sleep(0.2)
 "#;
 
@@ -82,17 +85,17 @@ fn publish(broker: &Mosquitto, topic: &str, lines: &[String]) {
     assert!(client.wait().unwrap().success());
 }
 
-/// Lets the vehicles of one round pass all links, spread over the minute.
-fn pass(broker: &Mosquitto, round: usize) {
+/// Reports one round's quarter of the minute from all links.
+fn report(broker: &Mosquitto, round: usize) {
     for link in LINKS {
-        let lines: Vec<String> = (0..VEHICLES)
-            .map(|i| {
-                let seq = round * VEHICLES + i;
-                let at = MINUTE + 1 + (seq as i64 * 97) % 59_000;
-                format!(r#"{{"seq":{seq},"at":{at},"class":"motorcycle","speed_kmh":30}}"#)
+        let lines: Vec<String> = (round * SECONDS..(round + 1) * SECONDS)
+            .map(|second| {
+                let at = MINUTE + 1000 * (second as i64 + 1);
+                let counts = format!(r#"{{"motorcycle":{VEHICLES}}}"#);
+                format!(r#"{{"seq":{second},"at":{at},"period_s":1,"counts":{counts},"speed_kmh":30}}"#)
             })
             .collect();
-        publish(broker, &format!("luong/v1/loop-{link}/passage"), &lines);
+        publish(broker, &format!("luong/v1/loop-{link}/aggregate"), &lines);
     }
 }
 
@@ -118,13 +121,16 @@ async fn identities(bootstrap_servers: &str) -> usize {
     seen.len()
 }
 
-fn wait_for_flow(watch: &mut Program, link: &str, vehicles_per_minute: usize) {
+fn wait_for_flow(watch: &mut Program, link: &str, vehicles_per_minute: usize, analyse: &mut Service) {
     let (valid_at, flow) = ("2026-11-22", vehicles_per_minute * 60);
     let line = format!("flow {link} {valid_at}");
     let found = watch.wait_for(PATIENCE, |said| {
         (said.starts_with(&line) && said.ends_with(&format!(" {flow}"))).then(|| said.to_owned())
     });
-    assert!(found.is_ok(), "{link}: never {flow} veh/h: {}", watch.stdout());
+    if found.is_err() {
+        let metrics = http(&analyse.address("admin"), "/metrics");
+        panic!("{link}: never {flow} veh/h:\n{}\n{}\n{metrics}", watch.stdout(), analyse.program.stderr());
+    }
 }
 
 #[test]
@@ -161,30 +167,31 @@ fn killing_each_role_in_turn_loses_nothing_and_doubles_nothing() {
     let address = serve.address("gRPC");
     let mut watch = python.spawn(WATCH, &[&address]).unwrap();
 
-    pass(&broker, 0);
+    report(&broker, 0);
     ingest.program.kill();
-    pass(&broker, 1);
+    report(&broker, 1);
     let ingest = start("ingest");
     analyse.program.kill();
-    pass(&broker, 2);
-    let analyse = start("analyse");
+    report(&broker, 2);
+    let mut analyse = start("analyse");
     serve.program.kill();
-    pass(&broker, 3);
-    let serve = start("serve");
+    report(&broker, 3);
+    let mut serve = start("serve");
+    serve.ready();
 
     let rounds = 4;
-    let expected = rounds * VEHICLES * LINKS.len();
+    let expected = rounds * SECONDS * LINKS.len();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     wait_until("everything in the log", || {
         (runtime.block_on(identities(&servers)) == expected).then_some(())
     });
     // What comes after the minute lets its boundary pass.
     for link in LINKS {
-        let later = format!(r#"{{"seq":9999999,"at":{},"counts":{{}}}}"#, MINUTE + 60_250);
+        let later = format!(r#"{{"seq":999,"at":{},"period_s":1,"queue_m":0}}"#, MINUTE + 61_000);
         publish(&broker, &format!("luong/v1/loop-{link}/aggregate"), &[later]);
     }
     for link in LINKS {
-        wait_for_flow(&mut watch, link, rounds * VEHICLES);
+        wait_for_flow(&mut watch, link, rounds * SECONDS * VEHICLES, &mut analyse);
     }
     for service in [ingest, analyse, serve] {
         assert_eq!(service.stop(), Some(0));

@@ -48,7 +48,7 @@ fn a_newcomer_sees_a_city_move_and_it_goes_on_after_a_restart() {
     let mut second = Service::start(&["up", "--no-simulator"], folder.path(), &FREE);
     second.ready();
     let admin = second.address("admin");
-    wait_until("restored", || (metric(&admin, "luong_gateway_snapshot_links")? > 0.0).then_some(()));
+    wait_until("restored", || (metric(&admin, "luong_gateway_links_known")? > 0.0).then_some(()));
     assert_eq!(second.stop(), Some(0));
 }
 

@@ -1,0 +1,84 @@
+//! A made-up city, its devices, and what they say.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use model::{Aggregate, ClassCounts, Observation, Quality, Reading, SpeedMean, Timestamp, VehicleClass};
+use roadnet::{LinkIndex, Network, Registry, Sensor, SensorKind};
+
+/// Any seed will do; the same for all parts.
+const SEED: u64 = 7;
+
+pub(crate) struct City {
+    pub(crate) network: Arc<Network>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// Returns a city of about that many links, with a loop in the middle of each.
+pub(crate) fn city(links: usize) -> Result<City> {
+    let network = simulator::city::synthetic(SEED, links)?.network;
+    let sensors = network.indices().map(|link| loop_on(&network, link)).collect();
+    Ok(City { network: Arc::new(network), registry: Arc::new(Registry::new(sensors)) })
+}
+
+fn loop_on(network: &Network, link: LinkIndex) -> Sensor {
+    Sensor {
+        id: loop_id(link).as_str().into(),
+        kind: SensorKind::Loop,
+        link: Some(link),
+        offset_m: Some(network.link(link).length_m / 2.0),
+        lane: None,
+        point: None,
+        heading_deg: None,
+        length_m: 0.0,
+        period_s: Some(30.0),
+        format: "native".into(),
+    }
+}
+
+fn loop_id(link: LinkIndex) -> String {
+    format!("loop-{:06}", link.0)
+}
+
+pub(crate) fn topic(link: LinkIndex) -> String {
+    format!("luong/v1/{}/aggregate", loop_id(link))
+}
+
+/// The contract's example, about 190 bytes.
+pub(crate) fn payload(seq: u64, at: Timestamp) -> String {
+    let (motorcycles, speed) = (seq % 60, 20 + seq % 25);
+    format!(
+        r#"{{"seq":{seq},"at":"{at}","period_s":30,"lane":1,"counts":{{"motorcycle":{motorcycles},"car":12,"bus":1}},"speed_kmh":{speed}.4,"speed_mean":"time","occupancy":0.31}}"#
+    )
+}
+
+/// The same, as it stands in the log.
+pub(crate) fn observation(network: &Network, link: LinkIndex, seq: u64, at: Timestamp) -> Observation {
+    let counts =
+        [(VehicleClass::Motorcycle, (seq % 60) as u32), (VehicleClass::Car, 12), (VehicleClass::Bus, 1)];
+    Observation {
+        sensor: loop_id(link).as_str().into(),
+        link: network.link(link).id.clone(),
+        seq: Some(seq),
+        at,
+        period_s: Some(30.0),
+        lane: Some(1),
+        offset_m: Some(network.link(link).length_m / 2.0),
+        received_at: at,
+        quality: Quality::GOOD,
+        reading: Reading::Aggregate(Aggregate {
+            counts: Some(ClassCounts::from_iter(counts)),
+            speed_kmh: Some(20.4 + (seq % 25) as f32),
+            speed_mean: Some(SpeedMean::Time),
+            occupancy: Some(0.31),
+            queue_m: None,
+            headway_s: None,
+        }),
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(since.as_millis() as i64)
+}
