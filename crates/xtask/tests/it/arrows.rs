@@ -23,7 +23,10 @@ const FLOOR_PLAN: [(&str, &[&str]); 12] = [
     ("luong", &["model", "roadnet", "wire", "eventlog", "ingest", "congestion", "gateway", "simulator"]),
     ("testbed", &[]),
     ("xtask", &["testbed"]),
-    ("benches", &["model", "roadnet", "wire", "eventlog", "ingest", "congestion", "gateway", "simulator"]),
+    (
+        "benches",
+        &["model", "roadnet", "wire", "eventlog", "ingest", "congestion", "gateway", "simulator", "testbed"],
+    ),
 ];
 
 /// Crates of others that only some of ours may name, with the reason. A trailing `*` stands for any ending. The

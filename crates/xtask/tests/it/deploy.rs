@@ -1,7 +1,6 @@
 //! What stands in `deploy/`, as far as a tool can tell without running it.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -10,11 +9,11 @@ use std::{
 use serde_json::Value;
 use testbed::{Kafka, require, tool, workspace_root};
 
-fn deploy(path: &str) -> PathBuf {
+pub(crate) fn deploy(path: &str) -> PathBuf {
     workspace_root().join("deploy").join(path)
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -85,17 +84,6 @@ fn systemd_takes_the_unit() {
 }
 
 #[test]
-fn rules_and_boards_name_only_metrics_that_the_code_registers() {
-    let known = registered_names();
-    let mut unknown = Vec::new();
-    for path in files(&deploy("prometheus/rules")).into_iter().chain(files(&deploy("grafana"))) {
-        let used = metric_names(&read(&path));
-        unknown.extend(used.difference(&known).map(|name| format!("{}: {name}", path.display())));
-    }
-    assert!(unknown.is_empty(), "\n{}", unknown.join("\n"));
-}
-
-#[test]
 fn every_panel_of_a_board_asks_prometheus_something() {
     let boards = files(&deploy("grafana/boards"));
     assert!(!boards.is_empty());
@@ -113,58 +101,10 @@ fn every_panel_of_a_board_asks_prometheus_something() {
     }
 }
 
-/// The names in the code's string literals: written out in full, or with a prefix that the file puts before each.
-fn registered_names() -> BTreeSet<String> {
-    let crates = ["crates/eventlog", "crates/ingest", "crates/gateway", "crates/luong", "simulator"];
-    crates
-        .iter()
-        .flat_map(|room| files(&workspace_root().join(room).join("src")))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
-        .flat_map(|path| quoted_names(&read(&path)))
-        .collect()
-}
-
-fn quoted_names(source: &str) -> Vec<String> {
-    let texts = || source.split('"');
-    // `format!("luong_ingest_{name}")`
-    let prefix =
-        texts().find_map(|text| text.strip_suffix("{name}").filter(|text| text.starts_with("luong_")));
-    let names = texts().filter(|text| !text.is_empty() && text.chars().all(is_of_name));
-    match prefix {
-        Some(prefix) => names.map(|name| format!("{prefix}{name}")).collect(),
-        None => names.filter(|name| name.starts_with("luong_")).map(str::to_owned).collect(),
-    }
-}
-
-/// The names in PromQL, without the endings that a histogram adds.
-fn metric_names(text: &str) -> BTreeSet<String> {
-    text.split(|letter| !is_of_name(letter))
-        .filter(|word| word.starts_with("luong_"))
-        .map(|name| {
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|ending| name.strip_suffix(ending));
-            base.unwrap_or(name).to_owned()
-        })
-        .collect()
-}
-
-fn is_of_name(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || letter == '_'
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries
         .flatten()
         .flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![entry.path()] })
         .collect()
-}
-
-#[test]
-fn a_metric_that_nobody_registers_is_seen() {
-    let used = metric_names("rate(luong_made_up_total[5m]) / sum(luong_x_seconds_bucket{le=\"1\"})");
-    assert_eq!(used, BTreeSet::from(["luong_made_up_total".to_owned(), "luong_x_seconds".to_owned()]));
-    assert!(!registered_names().contains("luong_made_up_total"));
-    assert_eq!(quoted_names("counter(\"luong_a_total\", \"luong_ is a prefix\")"), ["luong_a_total"]);
-    let with_prefix = "format!(\"luong_a_{name}\"); counter(\"b_total\", \"What b is.\")";
-    assert_eq!(quoted_names(with_prefix), ["luong_a_b_total"]);
 }

@@ -3,4 +3,5 @@
 
 mod arrows;
 mod deploy;
+mod metrics;
 mod purity;
