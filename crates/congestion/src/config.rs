@@ -150,9 +150,9 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             // More likely than not: a head is a claim about a cause.
-            probability: 0.5,
-            // Two cycles of a usual signal.
-            join_after_s: 120.0,
+            probability: 0.4,
+            // A cycle of a usual signal, on top of the minutes over which the estimate smooths.
+            join_after_s: 60.0,
             leave_after_s: 90.0,
             min_length_m: 80.0,
             update_share: 0.2,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Area, Evidence, Point, Probes};
 use crate::fusion::Belief;
+use crate::regime::{Hidden, Regimes};
 use crate::site::Site;
 
 /// What is typical for the links of a partition; learned, starting from the literature.
@@ -35,13 +36,13 @@ impl Default for Typical {
 
 /// Spread of one driver's travel time, as a standard deviation of its log: at a signal by when in the cycle he comes.
 const DRIVER_SD_SIGNAL: f64 = 0.5;
-const DRIVER_SD_FREE: f64 = 0.2;
+const DRIVER_SD_FREE: f64 = 0.12;
 
 /// What a model of the unseen piece may be wrong by, as a standard deviation of the log.
-const AREA_SD: f64 = 0.15;
+const AREA_SD: f64 = 0.12;
 const POINT_SD_SIGNAL: f64 = 0.35;
-const POINT_SD_FREE: f64 = 0.15;
-const PROBE_SD: f64 = 0.1;
+const POINT_SD_FREE: f64 = 0.08;
+const PROBE_SD: f64 = 0.06;
 
 impl Typical {
     /// Returns the travel time when nothing is measured, s.
@@ -92,8 +93,10 @@ impl Site {
 
 /// Returns what a camera before the stop line says: Edie's sums of its stretch, and for those who passed it the running
 /// time on the rest of the link.
-pub(crate) fn of_area(area: &Area, site: &Site, typical: &Typical) -> Option<Belief> {
-    if area.spent_s == 0.0 {
+///
+/// `scale`: vehicles per vehicle that its occupancy makes one believe, see [`presence_scale`].
+pub(crate) fn of_area(area: &Area, scale: f64, site: &Site, typical: &Typical) -> Option<Belief> {
+    if area.spent_s <= 0.0 {
         return None;
     }
     let reach_m = (area.reach_m / area.periods).min(site.length_m);
@@ -102,7 +105,7 @@ pub(crate) fn of_area(area: &Area, site: &Site, typical: &Typical) -> Option<Bel
     // further back would see it.
     let full = if area.queues > 0.0 { area.full_queues / area.queues } else { 0.0 };
     let queued_m = rest_m * full / 3.0;
-    let seen = 1.0 + queued_m / reach_m;
+    let seen = scale * (1.0 + queued_m / reach_m);
     let running_mps = typical.running_share * site.free_kmh / 3.6;
     let spent_s = area.spent_s * seen + area.vehicles * (rest_m - queued_m) / running_mps;
     let driven_m = area.driven_m * seen + area.vehicles * (rest_m - queued_m);
@@ -111,12 +114,24 @@ pub(crate) fn of_area(area: &Area, site: &Site, typical: &Typical) -> Option<Bel
     Some(site.belief(time_s, var))
 }
 
-/// Returns what loops say, where other sources or earlier times led to a belief.
+/// Returns what a camera's vehicle-seconds are to be multiplied with. How many vehicles an occupancy stands for depends on
+/// their lengths and on how motorcycles fill the lanes; who left is counted exactly, and each drove through the whole stretch.
+pub(crate) fn presence_scale(area: &Area) -> f64 {
+    /// The guess from lengths is worth this many vehicles.
+    const GUESS_VEHICLES: f64 = 5.0;
+    if area.periods == 0.0 {
+        return 1.0;
+    }
+    let reach_m = area.reach_m / area.periods;
+    let guess_m = GUESS_VEHICLES * reach_m;
+    ((area.vehicles * reach_m + guess_m) / (area.driven_m + guess_m)).clamp(0.2, 5.0)
+}
+
+/// Returns what loops say of a link behind which nothing is hidden, and the probability that a jam would hide from them.
 ///
-/// A loop knows how fast vehicles come to it, and nothing of what happens to them behind it. Where others believe
-/// that they queue there, free passage over the loop is no contradiction, until more have passed than could stand between it
-/// and the stop line.
-pub(crate) fn of_point(point: &Point, site: &Site, typical: &Typical, before: Belief) -> Option<Belief> {
+/// A loop knows how fast vehicles come to it, and nothing of what happens to them behind it, until more have passed than could
+/// stand between it and the stop line.
+pub(crate) fn of_point(point: &Point, site: &Site, typical: &Typical) -> Option<(Belief, f64)> {
     let limit = site.free_kmh * 1.05;
     // Who stands on the loop without passing counts as one vehicle at walking pace.
     let (vehicles, pace) = (point.vehicles + point.blocked, point.pace + point.blocked / 2.0);
@@ -127,42 +142,65 @@ pub(crate) fn of_point(point: &Point, site: &Site, typical: &Typical, before: Be
     let time_s = site.length_m * 3.6 / speed + typical.end_s(site);
     let model = if site.signal { POINT_SD_SIGNAL } else { POINT_SD_FREE };
     let belief = site.belief(time_s, model.powi(2) + site.driver_sd().powi(2) / vehicles);
-    let slower = (before.y - belief.y).max(0.0);
     let offset_m = if point.vehicles > 0.0 { point.offset_m / point.vehicles } else { 0.0 };
     let store_m = (site.length_m - offset_m).max(10.0) * site.lanes;
-    let hidden = store_m / (store_m + point.room_m);
-    Some(Belief { var: belief.var + slower * slower * hidden, ..belief })
+    Some((belief, store_m / (store_m + point.room_m)))
 }
 
-/// Returns what probes say, where a drive was expected to take that long.
-pub(crate) fn of_probes(probes: &Probes, site: &Site, expected_s: f64) -> Option<Belief> {
+/// Returns the odds by which a jam is likelier because nobody passes a loop, when so many would usually have passed.
+///
+/// On a free link that is chance, or traffic that has gone elsewhere; in a jam that reaches or cuts off the loop it is the rule.
+pub(crate) fn silence_odds(missed_vehicles: f64) -> f64 {
+    const GONE_ELSEWHERE: f64 = 0.06;
+    const CUT_OFF_IN_A_JAM: f64 = 0.4;
+    let free = (-missed_vehicles).exp() + GONE_ELSEWHERE;
+    (CUT_OFF_IN_A_JAM / free.min(1.0)).max(1.0)
+}
+
+/// Returns what probes say.
+pub(crate) fn of_probes(probes: &Probes, site: &Site, typical: &Typical) -> Option<Belief> {
     if probes.spent_s <= 0.0 {
         return None;
     }
-    // Half an expected drive keeps a single point, which may be a stop or a run, from counting as a drive.
-    const EXPECTED_DRIVES: f64 = 0.5;
-    let time_s = site.length_m * (probes.spent_s + EXPECTED_DRIVES * expected_s)
-        / (probes.driven_m + EXPECTED_DRIVES * site.length_m);
+    // A quarter of a typical drive keeps a single point, which may be a stop or a run, from counting as a drive.
+    const TYPICAL_DRIVES: f64 = 0.25;
+    let typical_s = typical.time_s(site);
+    let time_s = site.length_m * (probes.spent_s + TYPICAL_DRIVES * typical_s)
+        / (probes.driven_m + TYPICAL_DRIVES * site.length_m);
     // Drives told of: those completed, or, of vehicles that stand, those that would have been.
-    let standing = (probes.spent_s / expected_s).min(probes.vehicles);
+    let standing = (probes.spent_s / typical_s).min(probes.vehicles);
     let drives = (probes.driven_m / site.length_m).max(standing).max(0.1);
     Some(site.belief(time_s, PROBE_SD.powi(2) + site.driver_sd().powi(2) / drives))
 }
 
-/// Returns the belief after the evidence of one stretch of time.
-pub(crate) fn after(before: Belief, evidence: &Evidence, site: &Site, typical: &Typical) -> Belief {
-    let expected_s = before.y.exp() * site.free_s();
-    let direct = [of_area(&evidence.area, site, typical), of_probes(&evidence.probes, site, expected_s)];
-    let belief = direct.into_iter().flatten().fold(before, Belief::and);
-    of_point(&evidence.point, site, typical, belief).map_or(belief, |seen| belief.and(seen))
+/// Returns what is believed after the evidence of one stretch of time.
+pub(crate) fn joined(
+    before: Regimes,
+    evidence: &Evidence,
+    scale: f64,
+    site: &Site,
+    typical: &Typical,
+    rest: &Regimes,
+) -> Regimes {
+    let mut belief = before;
+    if let Some(seen) = of_area(&evidence.area, scale, site, typical) {
+        belief = belief.and(seen, Hidden::Nothing, rest);
+    }
+    if let Some(seen) = of_probes(&evidence.probes, site, typical) {
+        belief = belief.and(seen, Hidden::Nothing, rest);
+    }
+    if let Some((seen, hidden)) = of_point(&evidence.point, site, typical) {
+        belief = belief.and(seen, Hidden::Share(hidden), rest);
+    }
+    belief
 }
 
 /// Returns the travel time that cameras and probes saw, s, and the drives that it rests on: each driver counts once, however
 /// long he took.
-pub(crate) fn seen(evidence: &Evidence, site: &Site, typical: &Typical) -> Option<(f64, f64)> {
+pub(crate) fn seen(evidence: &Evidence, scale: f64, site: &Site, typical: &Typical) -> Option<(f64, f64)> {
     let driven_m = evidence.probes.driven_m;
     if evidence.area.vehicles >= 1.0 {
-        let belief = of_area(&evidence.area, site, typical)?;
+        let belief = of_area(&evidence.area, scale, site, typical)?;
         return Some((belief.y.exp() * site.free_s(), 1.0));
     }
     (driven_m > 0.0)

@@ -48,6 +48,8 @@ pub(crate) struct Point {
     pub(crate) offset_m: f64,
     /// Periods in which somebody stood on the detector and nobody passed.
     pub(crate) blocked: f64,
+    /// Time that was watched, s: of the whole width.
+    pub(crate) seconds: f64,
 }
 
 /// Vehicles that tell where they are, at equal steps of time: the number of points is time spent.
@@ -81,7 +83,8 @@ impl Evidence {
                 self.area.add(sample, device.map_or(0.0, |d| d.reach_m), site);
             }
             What::Count { .. } => {
-                self.point.add(sample, device.map_or(site.length_m / 2.0, |d| d.offset_m));
+                let offset_m = device.map_or(site.length_m / 2.0, |d| d.offset_m);
+                self.point.add(sample, offset_m, site);
             }
             What::Queue { queue_m, .. } => {
                 if let Some(device) = device.filter(|d| d.reach_m > 0.0 && !queue_m.is_nan()) {
@@ -113,7 +116,7 @@ impl Evidence {
         self.fields_mut().into_iter().for_each(|field| *field *= factor);
     }
 
-    fn fields_mut(&mut self) -> [&mut f64; 15] {
+    fn fields_mut(&mut self) -> [&mut f64; 16] {
         let Self { area, point, probes } = self;
         [
             &mut area.reach_m,
@@ -128,6 +131,7 @@ impl Evidence {
             &mut point.room_m,
             &mut point.offset_m,
             &mut point.blocked,
+            &mut point.seconds,
             &mut probes.spent_s,
             &mut probes.driven_m,
             &mut probes.vehicles,
@@ -158,8 +162,9 @@ impl Area {
 }
 
 impl Point {
-    fn add(&mut self, sample: &Sample, offset_m: f64) {
-        let What::Count { n, pcu, speed, occupancy, .. } = sample.what else { return };
+    fn add(&mut self, sample: &Sample, offset_m: f64, site: &Site) {
+        let What::Count { period_s, n, pcu, speed, occupancy, .. } = sample.what else { return };
+        self.seconds += f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
         if n > 0.0 && !speed.is_nan() {
             let n = f64::from(n);
             self.vehicles += n;

@@ -13,9 +13,6 @@ pub(crate) struct Belief {
     pub(crate) var: f64,
 }
 
-/// Half of the 80 % interval of a normal distribution, in standard deviations.
-pub(crate) const Z80: f64 = 1.2816;
-
 impl Belief {
     /// Returns what follows from both, when they are independent.
     #[must_use]
@@ -23,27 +20,10 @@ impl Belief {
         let (a, b) = (self.var.recip(), other.var.recip());
         Self { y: (self.y * a + other.y * b) / (a + b), var: (a + b).recip() }
     }
-
-    /// Returns what is left of it when a belief of that variance is taken out again; `None` when next to nothing is.
-    pub(crate) fn without(self, other: Self) -> Option<Self> {
-        let (a, b) = (self.var.recip(), other.var.recip());
-        let rest = a - b;
-        (rest > 0.01 * b).then(|| Self { y: (self.y * a - other.y * b) / rest, var: rest.recip() })
-    }
-
-    /// Returns the probability that `y` is at least that.
-    pub(crate) fn probability_above(self, y: f64) -> f64 {
-        normal((self.y - y) / self.var.sqrt())
-    }
-
-    /// Returns the median speed as a share of free flow.
-    pub(crate) fn share(self) -> f64 {
-        (-self.y).exp()
-    }
 }
 
 /// Standard normal distribution function; Abramowitz and Stegun 26.2.17, error below 1e-7.
-fn normal(z: f64) -> f64 {
+pub(crate) fn normal(z: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
     let tail = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530]
         .into_iter()
@@ -60,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_in_ten_is_above_the_upper_end_of_an_80_percent_interval() {
-        assert!((1.0 - normal(Z80) - 0.1).abs() < 1e-4);
-        assert!((normal(-Z80) - 0.1).abs() < 1e-4);
+    fn one_in_ten_is_above_1_2816_standard_deviations() {
+        assert!((1.0 - normal(1.2816) - 0.1).abs() < 1e-4);
+        assert!((normal(-1.2816) - 0.1).abs() < 1e-4);
     }
 
     proptest! {

@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
 use crate::events::Faults;
-use crate::fusion::Belief;
 use crate::level::Level;
-use crate::link::{Own, STATIONARY_SD};
+use crate::link::Own;
 use crate::neighbours::{self, Coupling};
 use crate::partition::{Context, Frozen};
 use crate::queue::Queues;
+use crate::regime::{Regimes, USUALLY_JAMMED};
 use crate::told::Told;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
     own: Vec<Own>,
-    /// What each link is believed to be, own or estimated; of queues' interest.
-    belief: Vec<Belief>,
-    /// Log travel-time index above the typical one of the link.
+    /// What each link is believed to be, own or estimated.
+    belief: Vec<Regimes>,
+    /// Probability of a jam above the usual.
     departure: Vec<f64>,
     flow_vph: Vec<f64>,
     /// PCU and MCU per vehicle, over all links that count.
@@ -42,7 +42,7 @@ impl Graph {
     pub(crate) fn new(links: usize) -> Self {
         Self {
             own: vec![Own::NOTHING; links],
-            belief: vec![Belief { y: 0.0, var: STATIONARY_SD.powi(2) }; links],
+            belief: vec![Own::NOTHING.belief; links],
             departure: vec![0.0; links],
             flow_vph: vec![f64::NAN; links],
             mix: (1.0, 1.0),
@@ -95,20 +95,20 @@ impl Graph {
         }
     }
 
-    fn rest(&self, link: usize, context: &Context<'_>) -> f64 {
+    fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
         let found = self.typical.binary_search_by_key(&site.partition, |(number, _)| *number);
         let typical = found.map_or_else(|_| Typical::default(), |place| self.typical[place].1);
-        typical.rest_y(site)
+        Regimes::unseen(typical.rest_y(site), site.signal)
     }
 
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
         /// The coupling changes over hours.
         const LEARN_EVERY_MS: i64 = 60_000;
-        let rest: Vec<f64> = (0..self.own.len()).map(|link| self.rest(link, context)).collect();
+        let rest: Vec<Regimes> = (0..self.own.len()).map(|link| self.rest(link, context)).collect();
         for (link, own) in self.own.iter().enumerate().filter(|(_, own)| own.counts()) {
             self.belief[link] = own.belief;
-            self.departure[link] = own.belief.y - rest[link];
+            self.departure[link] = own.belief.jammed - USUALLY_JAMMED;
             self.flow_vph[link] = own.flow_vph;
         }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
@@ -118,7 +118,7 @@ impl Graph {
         for _ in 0..SWEEPS {
             for link in context.network.indices() {
                 if !self.own[link.index()].counts() {
-                    self.estimate(link, rest[link.index()], context);
+                    self.estimate(link, &rest[link.index()], context);
                 }
             }
         }
@@ -126,14 +126,17 @@ impl Graph {
     }
 
     /// Estimates a link that nothing counts on from its neighbours and its probes.
-    fn estimate(&mut self, link: LinkIndex, rest: f64, context: &Context<'_>) {
+    fn estimate(&mut self, link: LinkIndex, rest: &Regimes, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
-        let var = STATIONARY_SD.powi(2);
-        let around = neighbours::around(network, link, &self.departure, self.coupling, var);
-        let prior = Belief { y: rest + around.y, ..around };
-        let seen = self.own[place].belief.without(Belief { y: rest, var });
-        self.belief[place] = seen.map_or(prior, |seen| prior.and(seen));
-        self.departure[place] = self.belief[place].y - rest;
+        let around = neighbours::around(network, link, &self.departure, self.coupling);
+        let prior = Regimes { jammed: (USUALLY_JAMMED + around).clamp(0.02, 0.9), ..*rest };
+        let own = &self.own[place];
+        self.belief[place] = if own.newest_at == i64::MIN {
+            prior
+        } else {
+            Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(rest))
+        };
+        self.departure[place] = self.belief[place].jammed - USUALLY_JAMMED;
         if let Some(flow_vph) = neighbours::flow(network, link, context.sites, &self.flow_vph) {
             self.flow_vph[place] = flow_vph;
         }
@@ -167,7 +170,8 @@ impl Graph {
             ..*own
         };
         let site = &context.sites[link];
-        let new = Told::of(at, self.belief[link], &own, source, &mut self.levels[link], site, context.config);
+        let new =
+            Told::of(at, &self.belief[link], &own, source, &mut self.levels[link], site, context.config);
         let old = std::mem::replace(&mut self.told[link], new);
         (!new.looks_like(&old)).then_some(new)
     }

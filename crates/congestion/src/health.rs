@@ -136,7 +136,9 @@ fn fingerprint(reading: &Reading) -> Option<u64> {
     match reading {
         Reading::Aggregate(a) => {
             // A mean speed is measured finely: two equal ones in a row are rare, eight are a stuck device.
-            let speed = a.speed_kmh?;
+            // A jam may stand: its speed of 0 says nothing of the device.
+            const STANDING_KMH: f32 = 1.0;
+            let speed = a.speed_kmh.filter(|speed| *speed >= STANDING_KMH)?;
             let counts = a.counts.unwrap_or_default();
             let hash =
                 mix(mix(0xcbf2_9ce4_8422_2325, speed.to_bits()), a.occupancy.unwrap_or(-1.0).to_bits());

@@ -32,6 +32,7 @@ mod link;
 mod neighbours;
 mod partition;
 mod queue;
+mod regime;
 mod sample;
 mod site;
 mod told;

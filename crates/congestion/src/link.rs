@@ -1,18 +1,18 @@
 //! The own estimate of a link: what its own sensors say of it.
 //!
 //! A filter over stretches of event time, oldest first: what has settled long ago, then three bands of the window. Between
-//! them the belief drifts back to what is typical (an Ornstein-Uhlenbeck process in log pace); each band's evidence
-//! is joined by inverse variance. Nothing but the window and the settled sums is kept, so a late reading changes all that it
-//! should.
+//! them the belief drifts back to what is typical; each band's evidence is joined by Bayes' rule. Nothing but the window and
+//! the settled sums is kept, so a late reading changes all that it should.
 
 use model::{Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::delay::{self, Typical};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Point};
 use crate::fusion::Belief;
 use crate::level::Level;
 use crate::partition::Context;
+use crate::regime::{self, Regimes};
 use crate::sample::{Sample, What};
 use crate::site::Site;
 use crate::told::Told;
@@ -37,7 +37,7 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Own {
     /// Joined belief of all sources and of what is typical.
-    pub(crate) belief: Belief,
+    pub(crate) belief: Regimes,
     pub(crate) flow_vph: f64,
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
@@ -54,12 +54,8 @@ struct Settled {
     at: i64,
 }
 
-/// How long a link's departure from what is typical lasts: in the kit's cities and in profiles of real streets the
-/// autocorrelation of five minutes is 0.75 to 0.9.
-const DRIFT_S: f64 = 1200.0;
-
-/// Standard deviation of log pace over links and times of a city.
-pub(crate) const STATIONARY_SD: f64 = 0.7;
+/// How fast settled sums fade, s: an hour is about as long as traffic stays of one kind.
+const SETTLED_S: f64 = 3600.0;
 
 /// Ends of the bands, s before now: two signal cycles, the published five minutes, all.
 const BANDS_S: [f64; 3] = [120.0, 300.0, f64::INFINITY];
@@ -72,7 +68,11 @@ const AGES_S: [f64; 4] = [60.0, 210.0, 450.0, 1200.0];
 
 impl Own {
     pub(crate) const NOTHING: Self = Self {
-        belief: Belief { y: 0.0, var: STATIONARY_SD * STATIONARY_SD },
+        belief: Regimes {
+            free: Belief { y: 0.0, var: 0.1 },
+            jam: Belief { y: 2.0, var: 0.5 },
+            jammed: regime::USUALLY_JAMMED,
+        },
         flow_vph: f64::NAN,
         flow_pcuph: f64::NAN,
         flow_mcuph: f64::NAN,
@@ -116,7 +116,13 @@ impl Cell {
         let samples = self.window.all();
         self.own = counted(samples, now, site, context);
         let bands = bands(samples, now, site, context);
-        self.own.belief = filter(&bands, &self.settled.evidence, site, typical);
+        let mut history = self.settled.evidence;
+        bands.iter().for_each(|band| history.join(band));
+        let scale = delay::presence_scale(&history.area);
+        self.own.belief = filter(&bands, &self.settled.evidence, scale, site, typical);
+        if let Some(missed) = missed_vehicles(samples, &history.point, context) {
+            self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
+        }
     }
 
     /// Returns the travel time that cameras and probes saw of late, s, with its weight.
@@ -130,7 +136,7 @@ impl Cell {
         let bands = bands(self.window.all(), at.as_millis(), site, context);
         let mut evidence = bands[0];
         evidence.join(&bands[1]);
-        delay::seen(&evidence, site, typical)
+        delay::seen(&evidence, delay::presence_scale(&self.settled.evidence.area), site, typical)
     }
 
     /// Returns what is to be told of the newest estimate, when that is news and this link tells its state itself.
@@ -140,8 +146,15 @@ impl Cell {
             return None;
         }
         let site = &context.sites[self.link as usize];
-        let new =
-            Told::of(at, self.own.belief, &self.own, Source::Observed, &mut self.level, site, context.config);
+        let new = Told::of(
+            at,
+            &self.own.belief,
+            &self.own,
+            Source::Observed,
+            &mut self.level,
+            site,
+            context.config,
+        );
         let old = std::mem::replace(&mut self.told, new);
         (!new.looks_like(&old)).then_some(new)
     }
@@ -150,51 +163,85 @@ impl Cell {
 impl Settled {
     fn take(&mut self, sample: &Sample, site: &Site, context: &Context<'_>) {
         if sample.at > self.at {
-            self.evidence.fade((-((sample.at - self.at) as f64) / 1000.0 / DRIFT_S).exp());
+            self.evidence.fade((-((sample.at - self.at) as f64) / 1000.0 / SETTLED_S).exp());
             self.at = sample.at;
         }
         self.evidence.add(sample, context.devices.get(sample.sensor as usize), site);
     }
 }
 
+/// The vehicles of a band that were seen last: enough to tell those on a link at once apart.
+#[derive(Default)]
+struct Vehicles {
+    band: usize,
+    seen: [u32; 8],
+    count: usize,
+}
+
+impl Vehicles {
+    fn is_new(&mut self, band: usize, vehicle: u32) -> bool {
+        if band != self.band {
+            *self = Self { band, ..Self::default() };
+        }
+        if self.seen[..self.count.min(self.seen.len())].contains(&vehicle) {
+            return false;
+        }
+        self.seen[self.count % self.seen.len()] = vehicle;
+        self.count += 1;
+        true
+    }
+}
+
 /// Sums the window up by age.
 fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [Evidence; 3] {
     let mut bands = [Evidence::default(); 3];
-    let mut recent_vehicles = [0u32; 8];
-    let mut vehicles_seen = 0usize;
+    let mut vehicles = Vehicles::default();
     for sample in samples {
         let age_s = (now - sample.at) as f64 / 1000.0;
-        let band = &mut bands[BANDS_S.iter().position(|end| age_s < *end).unwrap_or(2)];
+        let place = BANDS_S.iter().position(|end| age_s < *end).unwrap_or(2);
+        let band = &mut bands[place];
         band.add(sample, context.devices.get(sample.sensor as usize), site);
         if let What::Probe { vehicle, .. } = sample.what
-            && !recent_vehicles.contains(&vehicle)
+            && vehicles.is_new(place, vehicle)
         {
-            recent_vehicles[vehicles_seen % recent_vehicles.len()] = vehicle;
-            vehicles_seen += 1;
             band.probes.vehicles += 1.0;
         }
     }
     bands
 }
 
-fn filter(bands: &[Evidence; 3], settled: &Evidence, site: &Site, typical: &Typical) -> Belief {
-    let rest = Belief { y: typical.rest_y(site), var: STATIONARY_SD.powi(2) };
+fn filter(bands: &[Evidence; 3], settled: &Evidence, scale: f64, site: &Site, typical: &Typical) -> Regimes {
+    let rest = Regimes::unseen(typical.rest_y(site), site.signal);
     let mut belief = rest;
     let mut age = AGES_S[3];
-    for (evidence, at) in
-        [(settled, AGES_S[3]), (&bands[2], AGES_S[2]), (&bands[1], AGES_S[1]), (&bands[0], AGES_S[0])]
-    {
-        belief = drift(belief, rest, age - at);
-        age = at;
-        belief = delay::after(belief, evidence, site, typical);
+    for (evidence, at) in [settled, &bands[2], &bands[1], &bands[0]].into_iter().zip([3, 2, 1, 0]) {
+        belief = belief.after(age - AGES_S[at], &rest);
+        age = AGES_S[at];
+        belief = delay::joined(belief, evidence, scale, site, typical, &rest);
     }
-    drift(belief, rest, age)
+    belief.after(age, &rest)
 }
 
-/// What is left of a belief after so many seconds.
-fn drift(belief: Belief, rest: Belief, seconds: f64) -> Belief {
-    let kept = (-seconds / DRIFT_S).exp();
-    Belief { y: rest.y + kept * (belief.y - rest.y), var: rest.var + kept * kept * (belief.var - rest.var) }
+/// Returns how many vehicles would usually have passed the link's loops since one did last; `None` when no loop reports.
+fn missed_vehicles(samples: &[Sample], history: &Point, context: &Context<'_>) -> Option<f64> {
+    let loops = || {
+        samples.iter().filter_map(|sample| match sample.what {
+            What::Count { n, period_s, .. } if period_s > 0.0 && is_point(sample, context) => {
+                Some((sample.at, n > 0.0, f64::from(period_s)))
+            }
+            _ => None,
+        })
+    };
+    let newest = loops().map(|(at, ..)| at).max()?;
+    let (first, _, first_period_s) = loops().next()?;
+    let passed = loops().filter(|(_, passed, _)| *passed).map(|(at, ..)| at).max();
+    let silent_s =
+        passed.map_or((newest - first) as f64 / 1000.0 + first_period_s, |at| (newest - at) as f64 / 1000.0);
+    (history.seconds > 0.0).then(|| history.vehicles / history.seconds * silent_s)
+}
+
+fn is_point(sample: &Sample, context: &Context<'_>) -> bool {
+    context.devices.get(sample.sensor as usize).is_none_or(|device| device.reach_m == 0.0)
 }
 
 /// Sums up counts: flow of the last minutes, the newest weighing most.

@@ -1,8 +1,8 @@
 //! Links without counting sensors: what their neighbours and the conservation of vehicles say.
 //!
-//! Log pace: a link departs from what is typical as its neighbours over the turns do, but less: by a factor that is learned
-//! from those pairs of neighbours that are both measured (it is near 0 where signals hold vehicles back, and higher where
-//! jams spread). Swept in the order of links, warm-started from the boundary before.
+//! Jams: the probability of a jam departs from the usual as it does on the neighbours over the turns, but less: by a factor that
+//! is learned from those pairs of neighbours that are both measured (it is near 0 where signals hold vehicles back, and
+//! higher where jams spread). Swept in the order of links, warm-started from the boundary before.
 //!
 //! Flow: what leaves the links before it enters it, split by lanes; what enters the links behind it comes from it, split
 //! likewise; the mean of the two.
@@ -10,7 +10,6 @@
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
-use crate::fusion::Belief;
 use crate::site::Site;
 
 /// How much of its neighbours' departure from the typical a link shares.
@@ -22,8 +21,8 @@ pub(crate) struct Coupling {
 
 impl Default for Coupling {
     fn default() -> Self {
-        // Before anything is learned: a share of 0.3, worth forty pairs at the variance of a city.
-        Self { products: 0.3 * 20.0, squares: 20.0 }
+        // Before anything is learned: a share of 0.3, worth a few dozen jammed pairs.
+        Self { products: 0.3 * 10.0, squares: 10.0 }
     }
 }
 
@@ -66,17 +65,9 @@ fn mean_around(
     (n > 0.0).then(|| sum / n)
 }
 
-/// Returns what neighbours say of a link's departure from the typical.
-pub(crate) fn around(
-    network: &Network,
-    link: LinkIndex,
-    departure: &[f64],
-    coupling: Coupling,
-    stationary_var: f64,
-) -> Belief {
-    let share = coupling.share();
-    let mean = mean_around(network, link, departure, |_| true).unwrap_or(0.0);
-    Belief { y: share * mean, var: stationary_var * (1.0 - share * share) }
+/// Returns by how much more than usual a link is likely to be jammed, going by its neighbours.
+pub(crate) fn around(network: &Network, link: LinkIndex, departure: &[f64], coupling: Coupling) -> f64 {
+    coupling.share() * mean_around(network, link, departure, |_| true).unwrap_or(0.0)
 }
 
 /// Returns the flow of a link from those around it, veh/h; `None` when nothing is known of them.

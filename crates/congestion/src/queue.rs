@@ -8,9 +8,9 @@ use model::{EventChange, EventKind, Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{event, link_id};
-use crate::fusion::Belief;
 use crate::link::Own;
 use crate::partition::Context;
+use crate::regime::Regimes;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Queues {
@@ -52,24 +52,24 @@ impl Queues {
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
-        belief: &[Belief],
+        belief: &[Regimes],
         flow_vph: &[f64],
         own: &[Own],
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
         self.judge_members(at, belief, context);
-        let y: Vec<f64> = belief.iter().map(|belief| belief.y).collect();
+        let y: Vec<f64> = belief.iter().map(|belief| belief.quantile(0.5)).collect();
         let found = self.find(&y, flow_vph, own, context);
         self.tell(at, found, context, events);
     }
 
-    fn judge_members(&mut self, at: Timestamp, belief: &[Belief], context: &Context<'_>) {
+    fn judge_members(&mut self, at: Timestamp, belief: &[Regimes], context: &Context<'_>) {
         let config = &context.config.queue;
         let edge = -context.config.congested_share.ln();
         let now = at.as_millis().max(1);
         for (link, belief) in belief.iter().enumerate() {
-            let congested = context.sites[link].owned && belief.probability_above(edge) >= config.probability;
+            let congested = context.sites[link].owned && belief.above(edge) >= config.probability;
             let since = &mut self.since[link];
             if *since == 0 || congested != (*since > 0) {
                 *since = if congested { now } else { -now };

@@ -4,9 +4,9 @@ use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
-use crate::fusion::{Belief, Z80};
 use crate::level::Level;
 use crate::link::Own;
+use crate::regime::Regimes;
 use crate::site::Site;
 
 /// A link's state as last told: numbers only. NaN = not known.
@@ -43,24 +43,23 @@ impl Told {
     /// Returns what is told of a link with that belief of its speed.
     pub(crate) fn of(
         at: Timestamp,
-        belief: Belief,
+        belief: &Regimes,
         own: &Own,
         source: Source,
         level: &mut Level,
         site: &Site,
         config: &Config,
     ) -> Self {
-        let share = belief.share().min(1.1);
-        let chance = Belief { var: belief.var + minute_var(own, belief, site), ..belief };
-        let congested = chance.probability_above(-config.congested_share.ln());
+        let chance = belief.wider(minute_var(own, belief, site));
+        let congested = chance.above(-config.congested_share.ln());
+        let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
+        let share = middle.min(1.1);
         let class = level.take(share, congested, config);
-        let spread = Z80 * chance.var.sqrt();
-        let speed = |y: f64| round1((-y).exp().min(1.2) * site.free_kmh);
         Self {
             valid_at: at,
             speed_kmh: round1(share * site.free_kmh),
-            lo_kmh: speed(belief.y + spread),
-            hi_kmh: speed(belief.y - spread),
+            lo_kmh: round1(slow * site.free_kmh),
+            hi_kmh: round1(fast.clamp(share, 1.2) * site.free_kmh),
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
@@ -136,9 +135,9 @@ fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
 }
 
 /// Variance of one minute's mean around the underlying one: its drivers are few.
-fn minute_var(own: &Own, belief: Belief, site: &Site) -> f64 {
+fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
     let flow_vph = if own.flow_vph.is_nan() { 120.0 } else { own.flow_vph };
-    let speed_kmh = belief.share() * site.free_kmh;
+    let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
     site.driver_sd().powi(2) / (1.0 + drivers)

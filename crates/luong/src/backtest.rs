@@ -4,8 +4,9 @@
 //! was known from the events received by T. The same code that runs live decodes, places and analyses them.
 
 mod lines;
-mod registry;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use ingest::{ClockMode, Normaliser, Rules};
 use model::Timestamp;
 use roadnet::{Network, Registry};
 
-use crate::network;
+use crate::{network, sensors};
 
 /// Computes link states from a file of observations.
 #[derive(clap::Args)]
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     /// The network file that `luong network import` wrote.
     #[arg(long)]
     network: PathBuf,
-    /// The sensor registry (CSV).
+    /// The sensor registry (CSV or GeoJSON).
     #[arg(long)]
     sensors: PathBuf,
     /// Native events, one JSON object a line, with `sensor_id`, `kind` and perhaps `received_at` (.ndjson or .ndjson.gz).
@@ -50,11 +51,21 @@ const PARTITION: u32 = 0;
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let network = Arc::new(network::load(&args.network)?);
-    let registry = Arc::new(registry::load(&args.sensors, &network)?);
+    let report = sensors::load(&args.sensors, &network)?;
+    let wrong = report.rejected();
+    let registry = Arc::new(report.registry);
+    ensure!(
+        !registry.sensors().is_empty(),
+        "{} has no usable sensor; `luong sensors check` says why",
+        args.sensors.display()
+    );
     let normaliser = Normaliser::new(network.clone(), registry.clone(), Rules::default(), ClockMode::Wall);
     let read = lines::read(&args.observations, &normaliser, usize::from(args.threads))?;
     let written = replay(&args, network, registry, &read)?;
     let mut out = std::io::stdout().lock();
+    if wrong > 0 {
+        writeln!(out, "{wrong} rows of the sensor registry not used; `luong sensors check` says why")?;
+    }
     write!(out, "{}", read.summary())?;
     Ok(writeln!(out, "{written} rows written to {}", args.out.display())?)
 }
