@@ -54,6 +54,9 @@ struct Repeat {
     times: u32,
 }
 
+/// One or two devices that fall silent at once have each their own reason, even where they are all there are.
+const FEWEST_IN_COMMON: usize = 3;
+
 /// Readings after which a device's rhythm is taken for granted.
 const REGULAR_READINGS: u32 = 4;
 
@@ -120,7 +123,7 @@ impl Health {
         };
         // Half of the time that makes one device silent: the others are to be held back before they are told.
         let silent = regular().filter(|(state, device)| state.is_silent(at, device, periods / 2.0)).count();
-        2 * silent > regular().count()
+        silent >= FEWEST_IN_COMMON && 2 * silent > regular().count()
     }
 }
 

@@ -35,6 +35,7 @@ mod queue;
 mod regime;
 mod sample;
 mod site;
+mod spillback;
 mod told;
 mod window;
 

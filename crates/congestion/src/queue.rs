@@ -11,6 +11,8 @@ use crate::events::{event, link_id};
 use crate::link::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
+use crate::spillback::{Filled, Spillbacks};
+use crate::told;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Queues {
@@ -20,6 +22,7 @@ pub(crate) struct Queues {
     member: Vec<bool>,
     /// Sorted by head.
     open: Vec<Open>,
+    spillbacks: Spillbacks,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,7 +49,12 @@ const NO_LINK: u32 = u32::MAX;
 
 impl Queues {
     pub(crate) fn new(links: usize) -> Self {
-        Self { since: vec![0; links], member: vec![false; links], open: Vec::new() }
+        Self {
+            since: vec![0; links],
+            member: vec![false; links],
+            open: Vec::new(),
+            spillbacks: Spillbacks::default(),
+        }
     }
 
     pub(crate) fn step(
@@ -61,7 +69,11 @@ impl Queues {
         self.judge_members(at, belief, context);
         let y: Vec<f64> = belief.iter().map(|belief| belief.quantile(0.5)).collect();
         let found = self.find(&y, flow_vph, own, context);
+        let mut filled: Vec<Filled> =
+            found.iter().flat_map(|queue| filled(queue, &y, own, context)).collect();
+        filled.sort_unstable_by_key(|filled| filled.link);
         self.tell(at, found, context, events);
+        self.spillbacks.step(at, &filled, context, events);
     }
 
     fn judge_members(&mut self, at: Timestamp, belief: &[Regimes], context: &Context<'_>) {
@@ -193,6 +205,21 @@ fn measure(
         }
     }
     Found { head, tail: tail.1, links, length_m, delay_rate }
+}
+
+/// Returns how full the links of a queue are.
+fn filled<'a>(
+    queue: &'a Found,
+    y: &'a [f64],
+    own: &'a [Own],
+    context: &'a Context<'_>,
+) -> impl Iterator<Item = Filled> + 'a {
+    queue.links.iter().map(move |&link| {
+        let (site, place) = (&context.sites[link as usize], link as usize);
+        let standing_m = told::queue_m(&own[place], (-y[place]).exp(), site);
+        // NaN where nobody counts: then nothing is claimed.
+        Filled { link, head: queue.head, share: standing_m / site.length_m }
+    })
 }
 
 /// Squared distance between the starts of two links, in degrees: only compared.

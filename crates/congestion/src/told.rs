@@ -119,14 +119,14 @@ impl Told {
 
 /// Length of the longest queue of the last minute: what a camera sees, and where its view ends or there is none, the
 /// vehicles that wait, `flow x time lost` (Little's law), in their lanes.
-fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
+pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
     /// A car and the gap before it; motorcycles fill in by their share of a car.
     const ROOM_M: f64 = 6.0;
     /// A signal's queue is longest at the end of red, twice its mean over the cycle.
     const LONGEST: f64 = 2.0;
     /// A camera sees no further than this, and what it sees within is so.
     const SEEN_WHOLE_M: f64 = 45.0;
-    if own.queue_m < SEEN_WHOLE_M {
+    if own.queue_m < SEEN_WHOLE_M || own.flow_pcuph.is_nan() {
         return own.queue_m;
     }
     let lost_h = site.length_m / 1000.0 / site.free_kmh * (1.0 / share - 1.05).max(0.0);

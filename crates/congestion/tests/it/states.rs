@@ -1,7 +1,10 @@
 //! What single readings do to states.
 
 use congestion::Changes;
-use model::{LevelOfService, LinkState, Observation, Source, Timestamp};
+use model::{
+    ClassCounts, EventChange, EventKind, LevelOfService, LinkState, Observation, Reading, Source, Timestamp,
+    VehicleClass,
+};
 
 use crate::city::{PARTITIONS, Record, START, city, feed, logs};
 
@@ -11,6 +14,10 @@ fn state(analyzer: &congestion::Analyzer, link: &str) -> LinkState {
 
 /// Feeds all logs up to that second and closes the boundary there.
 fn until(second: i64, change: impl Fn(&mut Observation)) -> congestion::Analyzer {
+    folded(second, change).0
+}
+
+fn folded(second: i64, change: impl Fn(&mut Observation)) -> (congestion::Analyzer, Changes) {
     let city = city();
     let mut analyzer = city.whole();
     let mut changes = Changes::default();
@@ -23,9 +30,10 @@ fn until(second: i64, change: impl Fn(&mut Observation)) -> congestion::Analyzer
             }
             feed(&mut analyzer, partition as u32, &record, &mut changes);
         }
-        analyzer.advance(partition as u32, end.plus_millis(1));
+        let last = analyzer.advance(partition as u32, end.plus_millis(1));
+        changes.events.extend(last.events);
     }
-    analyzer
+    (analyzer, changes)
 }
 
 #[test]
@@ -35,6 +43,58 @@ fn a_jam_is_congested_and_free_flow_is_not() {
     assert_eq!((jam.congested, free.congested), (Some(true), Some(false)));
     assert_eq!(jam.level_of_service, Some(LevelOfService::F));
     assert!(jam.speed_kmh.unwrap() < 15.0 && free.speed_kmh.unwrap() > 25.0);
+}
+
+#[test]
+fn a_queue_is_traced_to_its_head_and_told_once_until_it_changes() {
+    let (_, changes) = folded(700, |_| {});
+    let queues: Vec<_> = changes.events.iter().filter(|e| e.kind == EventKind::Queue).collect();
+    let first = queues[0];
+    assert_eq!((first.revision, first.change), (1, EventChange::Opened));
+    // The jam ends at l7, behind which traffic runs.
+    let last = queues.iter().rev().find(|e| e.change != EventChange::Cleared).expect("an open queue");
+    assert_eq!(last.head_link.as_ref().map(|link| link.as_str()), Some("l7"));
+    assert_eq!(last.tail_link.as_ref().map(|link| link.as_str()), Some("l4"));
+    let mut names: Vec<_> = queues.iter().map(|e| (&e.id, e.revision)).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), queues.len(), "(id, revision) names a change");
+}
+
+#[test]
+fn a_queue_that_fills_its_link_is_told_as_spillback_with_the_links_that_it_blocks() {
+    let (_, changes) = folded(700, |o| {
+        if let Reading::Queue(queue) = &mut o.reading
+            && o.link.as_str() == "l7"
+            && o.at > START.plus_millis(300_000)
+        {
+            queue.queue_m = Some(300.0);
+        }
+    });
+    let spillbacks: Vec<_> = changes.events.iter().filter(|e| e.kind == EventKind::Spillback).collect();
+    assert_eq!(spillbacks.len(), 1);
+    assert_eq!(spillbacks[0].link.as_ref().map(|link| link.as_str()), Some("l7"));
+    assert_eq!(spillbacks[0].links, ["l6".into()]);
+}
+
+#[test]
+fn a_silent_and_a_stuck_sensor_are_named_and_no_other() {
+    let (_, changes) = folded(700, |o| {
+        if o.sensor.as_str() == "loop-0" && o.at > START.plus_millis(200_000) {
+            // Its link's name is not of this network: nothing of it arrives any more.
+            o.link = "elsewhere".into();
+        }
+        if let ("cam-1", Reading::Aggregate(aggregate)) = (o.sensor.as_str(), &mut o.reading) {
+            (aggregate.speed_kmh, aggregate.occupancy) = (Some(31.3), Some(0.07));
+            aggregate.counts = Some(ClassCounts::from_iter([(VehicleClass::Car, 4)]));
+        }
+    });
+    let faults = changes.events.iter().filter(|e| e.kind == EventKind::SensorFault);
+    let mut named: Vec<_> =
+        faults.map(|e| (e.sensor.clone().expect("a sensor"), e.detail.as_str())).collect();
+    named.sort();
+    let names: Vec<_> = named.iter().map(|(sensor, detail)| (sensor.as_str(), &detail[..5])).collect();
+    assert_eq!(names, [("cam-1", "stuck"), ("loop-0", "silen")]);
 }
 
 #[test]
