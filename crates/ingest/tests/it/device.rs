@@ -81,6 +81,11 @@ impl Device {
         self.stream.write_all(bytes).await.ok();
     }
 
+    /// Says that nothing more will come.
+    pub(crate) async fn hang_up(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
     pub(crate) async fn publish(&mut self, id: u16, payload: &[u8]) {
         self.say(&publish(0x02, TOPIC.as_bytes(), Some(id), payload)).await;
     }

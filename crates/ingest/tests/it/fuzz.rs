@@ -127,7 +127,8 @@ async fn fuzz_listener(seconds: Duration) {
         voices.spawn(async move {
             let mut device = Device::dial(address).await;
             device.try_say(&bytes).await;
-            device.try_say(&[0xE0, 0]).await;
+            // A keep-alive of hours may have been said, and a packet begun: only the end of the stream ends that.
+            device.hang_up().await;
             device.rest().await;
         });
         if voices.len() >= 64 {
