@@ -8,25 +8,23 @@
 mod checkpoint;
 mod metrics;
 mod output;
+mod work;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use self::checkpoint::Checkpoints;
+use self::metrics::Metrics;
+use self::output::Output;
+use self::work::Work;
 use anyhow::Context as _;
-use congestion::{Analyzer, Changes};
 use eventlog::{Consumer, Delivery, Fetched, Log, Subscription};
 use model::Timestamp;
 use roadnet::{Network, Registry};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use wire::LogRecord;
-
-use self::checkpoint::Checkpoints;
-use self::metrics::Metrics;
-use self::output::Output;
 
 /// Consumer group of all `analyse` processes.
 const GROUP: &str = "luong.analyse";
@@ -48,6 +46,8 @@ pub(crate) struct Analyse {
     /// age that the wall clock could tell.
     pub(crate) replay: Option<Duration>,
     pub(crate) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// A record received further in the future than this is not believed, s; absent in event time.
+    pub(crate) max_skew_s: Option<f64>,
 }
 
 /// Tells whether the role works.
@@ -75,7 +75,7 @@ pub(crate) async fn run(
     let topic: Arc<str> = wire::topic::OBSERVATIONS.into();
     let subscription = Subscription::Group { topic, group: GROUP.into() };
     let mut consumer = analyse.log.consume(subscription).await.context("reading observations")?;
-    let output = Output::new(analyse.log.clone(), analyse.network.clone(), analyse.partitions).await?;
+    let output = Output::new(analyse.log.clone(), analyse.network.clone(), analyse.partitions);
     let mut shell = Shell {
         checkpoints: Checkpoints::new(analyse.folder.clone()),
         owned: Vec::new(),
@@ -101,12 +101,6 @@ struct Shell {
     owned: Vec<u32>,
     work: Option<Work>,
     saved: Instant,
-}
-
-/// The analyser of the partitions that are ours, and what it has folded.
-struct Work {
-    analyzer: Analyzer,
-    positions: BTreeMap<u32, u64>,
 }
 
 impl Shell {
@@ -136,15 +130,14 @@ impl Shell {
         self.owned.sort_unstable();
         self.owned.dedup();
         self.status.0.store(!self.owned.is_empty(), Ordering::Relaxed);
+        self.work = None;
         if self.owned.is_empty() {
-            self.work = None;
             return Ok(());
         }
-        let work = match self.restore() {
-            Some(work) => work,
-            None => start_over(&self.analyse, &self.owned).await?,
-        };
-        for (&partition, &offset) in &work.positions {
+        // Another process may have worked on these partitions meanwhile.
+        self.output.read_known().await?;
+        let work = Work::begin(&self.analyse, &self.owned, &self.checkpoints).await?;
+        for (&partition, &offset) in work.positions() {
             consumer.seek(partition, offset)?;
         }
         info!(partitions = ?self.owned, "analysing");
@@ -152,41 +145,16 @@ impl Shell {
         Ok(())
     }
 
-    fn restore(&self) -> Option<Work> {
-        let saved = match self.checkpoints.load(&self.owned) {
-            Ok(saved) => saved?,
-            Err(error) => {
-                warn!(error = format!("{error:#}"), "checkpoint set aside; reading the log instead");
-                return None;
-            }
-        };
-        let Analyse { network, sensors, config, .. } = &self.analyse;
-        match Analyzer::restore(network.clone(), sensors.clone(), config.clone(), &saved.state) {
-            Ok(analyzer) => Some(Work { analyzer, positions: saved.positions }),
-            Err(error) => {
-                warn!(%error, "checkpoint set aside; reading the log instead");
-                None
-            }
-        }
-    }
-
     async fn fold(&mut self, records: Vec<Fetched>) -> anyhow::Result<()> {
         let Some(work) = &mut self.work else { return Ok(()) };
+        let latest = self.analyse.max_skew_s.map(|skew_s| (self.analyse.clock)() + (skew_s * 1000.0) as i64);
         for fetched in records {
-            let Some(position) = work.positions.get_mut(&fetched.partition) else { continue };
-            if fetched.offset < *position {
-                continue;
-            }
-            *position = fetched.offset + 1;
-            let changes = match wire::decode_log_record(&fetched.record.value) {
-                Ok(record) => fold_one(&mut work.analyzer, fetched.partition, &record, &self.metrics),
-                Err(error) => {
-                    self.metrics.undecodable.inc();
-                    warn!(%error, partition = fetched.partition, offset = fetched.offset, "record skipped");
-                    continue;
-                }
-            };
+            let changes = work.fold(&fetched, latest, &self.metrics);
             self.output.append(changes, &self.metrics).await?;
+        }
+        if work.just_caught_up() {
+            self.output.append_snapshot(work.snapshot(), &self.metrics).await?;
+            self.output.clear_orphans(&work.owned_links(&self.analyse), work.log_time()).await?;
         }
         Ok(())
     }
@@ -194,42 +162,17 @@ impl Shell {
     /// Writes a checkpoint, once everything that it stands for is durable in the log.
     async fn save(&mut self, consumer: &mut Consumer) -> anyhow::Result<()> {
         self.saved = Instant::now();
-        let Some(work) = &self.work else { return Ok(()) };
+        // What is half caught up has told nothing yet; it is begun anew after a restart.
+        let Some(work) = self.work.as_ref().filter(|work| work.caught_up()) else { return Ok(()) };
         self.output.settle().await?;
-        self.checkpoints.save(&self.owned, &work.positions, work.analyzer.checkpoint())?;
-        let positions: Vec<_> =
-            work.positions.iter().map(|(&partition, &offset)| (partition, offset)).collect();
-        consumer.commit(&positions).await?;
+        self.checkpoints.save(&self.owned, work.positions(), work.checkpoint())?;
         self.metrics.checkpoints.inc();
+        let positions: Vec<_> =
+            work.positions().iter().map(|(&partition, &offset)| (partition, offset)).collect();
+        // Only lag is read from committed offsets; a group that is just rebalancing refuses them.
+        if let Err(error) = consumer.commit(&positions).await {
+            warn!(%error, "the group's offsets could not be stored; the checkpoint holds them");
+        }
         Ok(())
     }
-}
-
-fn fold_one(analyzer: &mut Analyzer, partition: u32, record: &LogRecord, metrics: &Metrics) -> Changes {
-    match record {
-        LogRecord::Marker(at) => metrics.timed(*at, || analyzer.advance(partition, *at)),
-        LogRecord::Observation(observation) => {
-            let at = observation.received_at;
-            let changes = metrics.timed(at, || analyzer.advance(partition, at));
-            analyzer.observe(partition, observation);
-            metrics.observations.inc();
-            changes
-        }
-    }
-}
-
-/// Begins with nothing but the log, some while back.
-async fn start_over(analyse: &Analyse, owned: &[u32]) -> anyhow::Result<Work> {
-    let since = match analyse.replay {
-        None => i64::MIN,
-        Some(back) => (analyse.clock)().as_millis() - i64::try_from(back.as_millis()).unwrap_or(i64::MAX),
-    };
-    let offsets = analyse.log.offsets_at(wire::topic::OBSERVATIONS, since.max(0)).await?;
-    let positions = owned
-        .iter()
-        .map(|&partition| (partition, offsets.get(partition as usize).copied().unwrap_or_default()))
-        .collect();
-    let Analyse { network, sensors, config, partitions, .. } = analyse;
-    let analyzer = Analyzer::new(network.clone(), sensors.clone(), config.clone(), owned, *partitions);
-    Ok(Work { analyzer, positions })
 }

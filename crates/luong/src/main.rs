@@ -18,6 +18,7 @@ mod signals;
 mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -90,6 +91,9 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// What blocks still when all is drained (a broker that hangs) is left to the operating system after this.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;
 
@@ -152,7 +156,9 @@ where
     F: AsyncFnOnce(tokio_util::sync::CancellationToken) -> anyhow::Result<()>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { work(signals::stop_token()?).await })
+    let done = runtime.block_on(async { work(signals::stop_token()?).await });
+    runtime.shutdown_timeout(LAST_WORDS);
+    done
 }
 
 /// Help and version are no errors.

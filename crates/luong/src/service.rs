@@ -79,7 +79,10 @@ impl Roles {
 /// Runs the roles until `stop` or until one fails; then drains.
 pub(crate) async fn run(settings: Settings, roles: Roles, stop: CancellationToken) -> anyhow::Result<()> {
     let grace = settings.grace();
-    let mut running = Running::start(settings, roles).await?;
+    let Some(started) = stop.run_until_cancelled(Running::start(settings, roles)).await else {
+        return Ok(());
+    };
+    let mut running = started?;
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         failed = running.first_failure() => Err(failed),

@@ -1,5 +1,6 @@
 //! What the role counts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use model::Timestamp;
@@ -12,6 +13,8 @@ pub(super) struct Metrics {
     pub(super) events: IntCounterVec,
     pub(super) repeated: IntCounter,
     pub(super) checkpoints: IntCounter,
+    pub(super) from_the_future: IntCounter,
+    complained: AtomicU64,
     advance: Histogram,
     log_time: Gauge,
 }
@@ -52,11 +55,21 @@ impl Metrics {
                 "luong_analyse_repeated_events_total",
                 "Changes of events not appended again because the log holds them since before a restart.",
             )?,
+            from_the_future: counter(
+                "luong_analyse_future_records_total",
+                "Records not believed because they were received in the future.",
+            )?,
+            complained: AtomicU64::new(0),
             checkpoints: counter("luong_analyse_checkpoints_total", "Checkpoints written.")?,
             events,
             advance,
             log_time,
         })
+    }
+
+    /// Tells whether a further record from the future is worth a line: the 1st, the 1,001st, …
+    pub(super) fn complain_of_the_future(&self) -> bool {
+        self.complained.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000)
     }
 
     /// Runs a tick; notes how long it took if it passed a boundary.

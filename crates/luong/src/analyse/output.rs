@@ -1,13 +1,14 @@
 //! Appends what changed to the log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use congestion::Changes;
 use eventlog::{Append, Log, Receipt, Record};
-use model::{LinkState, TrafficEvent};
+use model::{EventChange, LinkId, LinkState, Timestamp, TrafficEvent};
 use roadnet::Network;
+use tracing::warn;
 use wire::topic;
 
 use super::metrics::Metrics;
@@ -21,45 +22,109 @@ pub(super) struct Output {
     partitions: u32,
     link_states: Arc<str>,
     events: Arc<str>,
-    /// Newest revision of each event that the log held when this process started.
-    known: HashMap<String, u32>,
+    /// The newest change of each event in the log, ours included.
+    known: HashMap<String, TrafficEvent>,
+    /// Events whose changes this analyser has told or repeated: it will tell their end, too.
+    ours: HashSet<String>,
     outstanding: Vec<Receipt>,
 }
 
 impl Output {
-    pub(super) async fn new(log: Log, network: Arc<Network>, partitions: u32) -> anyhow::Result<Self> {
-        let mut known = HashMap::new();
-        for fetched in log.latest(topic::EVENTS).await?.records {
-            if let Ok(event) = wire::decode_event(&fetched.record.value) {
-                known.insert(event.id, event.revision);
-            }
-        }
-        Ok(Self {
+    pub(super) fn new(log: Log, network: Arc<Network>, partitions: u32) -> Self {
+        Self {
             log,
             network,
             partitions,
             link_states: topic::LINK_STATES.into(),
             events: topic::EVENTS.into(),
-            known,
+            known: HashMap::new(),
+            ours: HashSet::new(),
             outstanding: Vec::new(),
-        })
+        }
+    }
+
+    /// Reads which events the log knows; the analyser begins anew.
+    pub(super) async fn read_known(&mut self) -> anyhow::Result<()> {
+        self.settle().await?;
+        self.ours.clear();
+        self.known.clear();
+        for fetched in self.log.latest(topic::EVENTS).await?.records {
+            match wire::decode_event(&fetched.record.value) {
+                Ok(event) => drop(self.known.insert(event.id.clone(), event)),
+                Err(error) => warn!(%error, offset = fetched.offset, "record of the events topic skipped"),
+            }
+        }
+        Ok(())
     }
 
     /// Hands the changes over to the log; waits while its queue is full.
     pub(super) async fn append(&mut self, changes: Changes, metrics: &Metrics) -> anyhow::Result<()> {
-        if changes.states.is_empty() && changes.events.is_empty() {
+        if changes.is_empty() {
             return Ok(());
         }
-        let mut batch = Vec::with_capacity(changes.states.len() + changes.events.len());
-        metrics.states.inc_by(changes.states.len() as u64);
-        batch.extend(changes.states.iter().filter_map(|state| self.state_record(state)));
-        for event in &changes.events {
-            if self.known.get(&event.id).is_some_and(|&revision| revision >= event.revision) {
+        let mut batch: Vec<_> = changes.states.iter().filter_map(|state| self.state_record(state)).collect();
+        metrics.states.inc_by(batch.len() as u64);
+        for event in changes.events {
+            self.ours.insert(event.id.clone());
+            if self.known.get(&event.id).is_some_and(|known| known.revision >= event.revision) {
                 metrics.repeated.inc();
                 continue;
             }
             metrics.events.with_label_values(&[event.kind.name()]).inc();
-            batch.push(self.event_record(event));
+            batch.push(self.event_record(&event));
+            self.remember(event);
+        }
+        self.hand_over(batch).await
+    }
+
+    /// Tells all states at once, after what was missed is folded.
+    pub(super) async fn append_snapshot(
+        &mut self,
+        states: Vec<LinkState>,
+        metrics: &Metrics,
+    ) -> anyhow::Result<()> {
+        self.append(Changes { states, events: Vec::new() }, metrics).await
+    }
+
+    /// Clears events that the log holds open on our links and that this analyser, which started over, knows nothing of:
+    /// nobody else would ever tell their end.
+    pub(super) async fn clear_orphans(
+        &mut self,
+        links: &BTreeSet<LinkId>,
+        at: Timestamp,
+    ) -> anyhow::Result<()> {
+        let orphan = |event: &&TrafficEvent| {
+            event.change != EventChange::Cleared
+                && !self.ours.contains(&event.id)
+                && event.link.as_ref().is_some_and(|link| links.contains(link))
+        };
+        let mut cleared: Vec<_> = self.known.values().filter(orphan).cloned().collect();
+        cleared.sort_by(|a, b| a.id.cmp(&b.id));
+        for event in &mut cleared {
+            event.revision += 1;
+            event.change = EventChange::Cleared;
+            event.at = at;
+            event.detail = "the analyser started over and does not see it any more".to_owned();
+        }
+        let batch = cleared.iter().map(|event| self.event_record(event)).collect();
+        cleared.into_iter().for_each(|event| self.remember(event));
+        self.hand_over(batch).await
+    }
+
+    /// Keeps what must not be told twice. An event that is over is never told again by the analyser that told its end;
+    /// one that starts over reads the log first.
+    fn remember(&mut self, event: TrafficEvent) {
+        if event.change == EventChange::Cleared {
+            self.ours.remove(&event.id);
+            self.known.remove(&event.id);
+        } else {
+            self.known.insert(event.id.clone(), event);
+        }
+    }
+
+    async fn hand_over(&mut self, batch: Vec<Append>) -> anyhow::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
         }
         let receipt = self.log.append(batch).await?;
         self.outstanding.push(receipt);

@@ -157,6 +157,7 @@ impl Start<'_> {
             replay: (settings.clock.mode == ingest::ClockMode::Wall)
                 .then(|| Duration::from_secs(settings.analyse.replay_h * 3600)),
             clock: wall_clock(),
+            max_skew_s: (settings.clock.mode == ingest::ClockMode::Wall).then_some(settings.clock.max_skew_s),
         };
         let asked = status.clone();
         self.ready.push(("analyse", Arc::new(move || asked.ready())));
