@@ -40,6 +40,8 @@ pub(crate) struct Area {
 pub(crate) struct Point {
     /// Vehicles whose speed was measured.
     pub(crate) vehicles: f64,
+    /// Those of them that were counted period by period.
+    pub(crate) counted: f64,
     /// Their paces, h/km.
     pub(crate) pace: f64,
     /// Room that they take when they stand, m.
@@ -77,12 +79,13 @@ fn vehicle_m(pcu: f64) -> f64 {
 impl Evidence {
     /// Adds one reading.
     pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, site: &Site) {
-        let kind = device.map(|d| d.kind);
+        let (kind, reach_m) = (device.map(|d| d.kind), device.map_or(0.0, |d| d.reach_m));
         match sample.what {
-            What::Count { .. } if kind == Some(SensorKind::AreaCamera) => {
-                self.area.add(sample, device.map_or(0.0, |d| d.reach_m), site);
+            // A camera whose stretch nobody told sees a line.
+            What::Count { .. } if kind == Some(SensorKind::AreaCamera) && reach_m > 0.0 => {
+                self.area.add(sample, reach_m, site);
             }
-            What::Count { .. } => {
+            What::Count { .. } | What::Passage { .. } => {
                 let offset_m = device.map_or(site.length_m / 2.0, |d| d.offset_m);
                 self.point.add(sample, offset_m, site);
             }
@@ -116,7 +119,7 @@ impl Evidence {
         self.fields_mut().into_iter().for_each(|field| *field *= factor);
     }
 
-    fn fields_mut(&mut self) -> [&mut f64; 16] {
+    fn fields_mut(&mut self) -> [&mut f64; 17] {
         let Self { area, point, probes } = self;
         [
             &mut area.reach_m,
@@ -127,6 +130,7 @@ impl Evidence {
             &mut area.queues,
             &mut area.full_queues,
             &mut point.vehicles,
+            &mut point.counted,
             &mut point.pace,
             &mut point.room_m,
             &mut point.offset_m,
@@ -163,11 +167,20 @@ impl Area {
 
 impl Point {
     fn add(&mut self, sample: &Sample, offset_m: f64, site: &Site) {
-        let What::Count { period_s, n, pcu, speed, occupancy, .. } = sample.what else { return };
-        self.seconds += f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
+        let (n, pcu, speed, occupancy) = match sample.what {
+            What::Count { period_s, n, pcu, speed, occupancy, .. } => {
+                self.seconds += f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
+                (n, pcu, speed, occupancy)
+            }
+            What::Passage { pcu, speed, .. } => (1.0, pcu, speed, f32::NAN),
+            _ => return,
+        };
         if n > 0.0 && !speed.is_nan() {
             let n = f64::from(n);
             self.vehicles += n;
+            if matches!(sample.what, What::Count { .. }) {
+                self.counted += n;
+            }
             self.pace += n / f64::from(speed).max(1.0);
             self.room_m += n * 1.5 * vehicle_m(f64::from(pcu) / n);
             self.offset_m += n * offset_m;

@@ -23,6 +23,8 @@ pub(crate) struct Graph {
     /// Probability of a jam above the usual.
     departure: Vec<f64>,
     flow_vph: Vec<f64>,
+    /// By piece of the network: event time of the newest evidence there, ms; `i64::MIN` = never.
+    heard_at: Vec<i64>,
     /// PCU and MCU per vehicle, over all links that count.
     mix: (f64, f64),
     coupling: Coupling,
@@ -45,6 +47,7 @@ impl Graph {
             belief: vec![Own::NOTHING.belief; links],
             departure: vec![0.0; links],
             flow_vph: vec![f64::NAN; links],
+            heard_at: vec![i64::MIN; links],
             mix: (1.0, 1.0),
             coupling: Coupling::default(),
             typical: Vec::new(),
@@ -65,7 +68,7 @@ impl Graph {
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
         for part in frozen {
-            self.take(part);
+            self.take(part, context);
         }
         for part in frozen {
             self.faults.take(at, &part.faults, context, &mut events);
@@ -85,9 +88,11 @@ impl Graph {
         self.told[link as usize]
     }
 
-    fn take(&mut self, part: &Frozen) {
+    fn take(&mut self, part: &Frozen, context: &Context<'_>) {
         for (link, own) in &part.own {
             self.own[*link as usize] = *own;
+            let heard_at = &mut self.heard_at[context.sites[*link as usize].piece as usize];
+            *heard_at = (*heard_at).max(own.newest_at);
         }
         match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
             Ok(place) => self.typical[place].1 = part.typical,
@@ -114,6 +119,12 @@ impl Graph {
         if at.as_millis() % LEARN_EVERY_MS == 0 {
             let own = &self.own;
             self.coupling.learn(context.network, &self.departure, |link| own[link.index()].counts());
+        }
+        for link in
+            (0..self.own.len()).filter(|link| !self.is_reached(at, *link, context)).collect::<Vec<_>>()
+        {
+            // What was estimated from evidence that is gone must not echo between neighbours.
+            (self.belief[link], self.departure[link], self.flow_vph[link]) = (rest[link], 0.0, f64::NAN);
         }
         for _ in 0..SWEEPS {
             for link in context.network.indices() {
@@ -142,6 +153,13 @@ impl Graph {
         }
     }
 
+    /// Tells whether any evidence of the last lateness reaches the link: its neighbours carry it through the whole of their
+    /// piece of the network.
+    fn is_reached(&self, at: Timestamp, link: usize, context: &Context<'_>) -> bool {
+        let heard_at = self.heard_at[context.sites[link].piece as usize];
+        heard_at > i64::MIN && at.as_millis() - heard_at <= context.config.lateness_ms()
+    }
+
     fn learn_mix(&mut self) {
         let (n, pcu, mcu) =
             self.own.iter().filter(|own| own.counts()).fold((0.0, 0.0, 0.0), |(n, pcu, mcu), own| {
@@ -158,6 +176,12 @@ impl Graph {
             self.told[link] = Told::NOTHING;
             return None;
         }
+        if !self.is_reached(at, link, context) {
+            self.levels[link] = Level::default();
+            let new = Told::nothing(at);
+            let old = std::mem::replace(&mut self.told[link], new);
+            return (!new.looks_like(&old)).then_some(new);
+        }
         let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
         let source =
             if seen_s <= context.config.long_window_s { Source::Observed } else { Source::Estimated };
@@ -167,6 +191,7 @@ impl Graph {
             flow_pcuph: flow * self.mix.0,
             flow_mcuph: flow * self.mix.1,
             newest_at: if source == Source::Observed { own.newest_at } else { i64::MIN },
+            quality: if source == Source::Observed { own.quality } else { 0 },
             ..*own
         };
         let site = &context.sites[link];

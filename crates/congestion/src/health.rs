@@ -1,6 +1,6 @@
 //! Sensors that should not be believed: silent, stuck, or with a wrong clock.
 
-use model::{Observation, Reading, Timestamp};
+use model::{Observation, Quality, Reading, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -115,6 +115,14 @@ impl Health {
 }
 
 impl Health {
+    /// Returns what a reader of a link's state should know of a sensor under it.
+    pub(crate) fn quality(&self, sensor: u32) -> Quality {
+        let told = |kind: Kind| self.devices.get(sensor as usize).is_some_and(|d| d.told[kind as usize]);
+        let clock = if told(Kind::Clock) { Quality::CLOCK_SUSPECT } else { Quality::GOOD };
+        let faulty = told(Kind::Silent) || told(Kind::Stuck);
+        clock.with(if faulty { Quality::SENSOR_SUSPECT } else { Quality::GOOD })
+    }
+
     /// Tells whether half of the devices are silent at once: then the road of the messages is broken, not the devices.
     fn most_are_silent(&self, at: Timestamp, context: &Context<'_>) -> bool {
         let periods = context.config.health.silent_periods;

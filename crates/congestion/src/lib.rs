@@ -23,6 +23,7 @@ mod config;
 mod delay;
 mod events;
 mod evidence;
+mod flow;
 mod fusion;
 mod graph;
 mod health;

@@ -4,12 +4,14 @@
 //! them the belief drifts back to what is typical; each band's evidence is joined by Bayes' rule. Nothing but the window and
 //! the settled sums is kept, so a late reading changes all that it should.
 
-use model::{Source, Timestamp};
+use model::{Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Point};
+use crate::flow::{Flow, Passages};
 use crate::fusion::Belief;
+use crate::health::Health;
 use crate::level::Level;
 use crate::partition::Context;
 use crate::regime::{self, Regimes};
@@ -42,16 +44,20 @@ pub(crate) struct Own {
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
     pub(crate) queue_m: f64,
-    /// End of the newest period, event time, ms.
+    /// End of the newest period, event time, ms; `i64::MIN` where nothing was heard that still counts.
     pub(crate) newest_at: i64,
+    /// Flags of [`Quality`](model::Quality).
+    pub(crate) quality: u32,
 }
 
 /// Sums over what has left the window, faded with age.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Settled {
     evidence: Evidence,
-    /// Event time to which it was faded, ms.
+    /// Event time to which it was faded, ms; 0 = nothing has settled yet.
     at: i64,
+    /// Whether single passages were among it: their device was there before the window began.
+    passages: bool,
 }
 
 /// How fast settled sums fade, s: an hour is about as long as traffic stays of one kind.
@@ -78,6 +84,7 @@ impl Own {
         flow_mcuph: f64::NAN,
         queue_m: f64::NAN,
         newest_at: i64::MIN,
+        quality: 0,
     };
 
     /// Tells whether a counting sensor is under it: such a link tells its state itself, without its neighbours.
@@ -106,23 +113,47 @@ impl Cell {
     }
 
     /// Estimates the link from all that was received before that boundary.
-    pub(crate) fn estimate(&mut self, at: Timestamp, typical: &Typical, context: &Context<'_>) {
+    pub(crate) fn estimate(
+        &mut self,
+        at: Timestamp,
+        typical: &Typical,
+        health: &Health,
+        context: &Context<'_>,
+    ) {
         let now = at.as_millis();
         let settled = &mut self.settled;
         let site = &context.sites[self.link as usize];
         let before = now - context.config.lateness_ms();
-        self.window.forget_before(before, |sample| settled.take(sample, site, context));
-        self.live = !self.window.is_empty();
+        let summed_up = SummedUp::of(self.window.all());
+        self.window.forget_before(before, |sample| {
+            if !summed_up.holds(sample) {
+                settled.take(sample, site, context);
+            }
+        });
         let samples = self.window.all();
-        self.own = counted(samples, now, site, context);
+        let (settled, left_s) = self.settled.faded(before);
+        self.own = counted(samples, now, self.settled.passages, health, site, context);
         let bands = bands(samples, now, site, context);
-        let mut history = self.settled.evidence;
+        let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);
-        self.own.belief = filter(&bands, &self.settled.evidence, scale, site, typical);
+        let rest = Regimes::unseen(typical.rest_y(site), site.signal);
+        self.own.belief = filter(&bands, &settled, left_s, scale, site, typical);
         if let Some(missed) = missed_vehicles(samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }
+        if !self.own.belief.is_finite() {
+            self.own.belief = rest;
+        }
+        self.rest_on_the_past(&rest);
+    }
+
+    /// Where nothing was heard for a lateness, what was heard before counts until it has faded.
+    fn rest_on_the_past(&mut self, rest: &Regimes) {
+        if self.own.newest_at == i64::MIN && self.settled.at > 0 && !self.own.belief.is_near(rest) {
+            self.own.newest_at = self.settled.at;
+        }
+        self.live = !self.window.is_empty() || self.own.newest_at > i64::MIN;
     }
 
     /// Returns the travel time that cameras and probes saw of late, s, with its weight.
@@ -162,11 +193,43 @@ impl Cell {
 
 impl Settled {
     fn take(&mut self, sample: &Sample, site: &Site, context: &Context<'_>) {
+        if matches!(sample.what, What::Signal { .. }) {
+            return;
+        }
+        self.passages |= matches!(sample.what, What::Passage { .. });
         if sample.at > self.at {
             self.evidence.fade((-((sample.at - self.at) as f64) / 1000.0 / SETTLED_S).exp());
             self.at = sample.at;
         }
         self.evidence.add(sample, context.devices.get(sample.sensor as usize), site);
+    }
+
+    /// Returns what is left of it when the window begins at `before`, and how long before that the newest of it was, s.
+    fn faded(&self, before: i64) -> (Evidence, f64) {
+        let left_s = if self.at > 0 { (before - self.at).max(0) as f64 / 1000.0 } else { 0.0 };
+        let mut evidence = self.evidence;
+        evidence.fade((-left_s / SETTLED_S).exp());
+        (evidence, left_s)
+    }
+}
+
+/// The sensors that sum up by themselves: whom they tell of one by one as well was counted already.
+struct SummedUp(Vec<u32>);
+
+impl SummedUp {
+    fn of(samples: &[Sample]) -> Self {
+        let mut sensors = Vec::new();
+        if samples.iter().any(|sample| matches!(sample.what, What::Passage { .. })) {
+            let counts = samples.iter().filter(|sample| matches!(sample.what, What::Count { .. }));
+            sensors.extend(counts.map(|sample| sample.sensor));
+            sensors.sort_unstable();
+            sensors.dedup();
+        }
+        Self(sensors)
+    }
+
+    fn holds(&self, sample: &Sample) -> bool {
+        matches!(sample.what, What::Passage { .. }) && self.0.binary_search(&sample.sensor).is_ok()
     }
 }
 
@@ -196,7 +259,8 @@ impl Vehicles {
 fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [Evidence; 3] {
     let mut bands = [Evidence::default(); 3];
     let mut vehicles = Vehicles::default();
-    for sample in samples {
+    let summed_up = SummedUp::of(samples);
+    for sample in samples.iter().filter(|sample| !summed_up.holds(sample)) {
         let age_s = (now - sample.at) as f64 / 1000.0;
         let place = BANDS_S.iter().position(|end| age_s < *end).unwrap_or(2);
         let band = &mut bands[place];
@@ -210,13 +274,22 @@ fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [E
     bands
 }
 
-fn filter(bands: &[Evidence; 3], settled: &Evidence, scale: f64, site: &Site, typical: &Typical) -> Regimes {
+/// `left_s`: how much longer ago the newest of what has settled is than the window.
+fn filter(
+    bands: &[Evidence; 3],
+    settled: &Evidence,
+    left_s: f64,
+    scale: f64,
+    site: &Site,
+    typical: &Typical,
+) -> Regimes {
     let rest = Regimes::unseen(typical.rest_y(site), site.signal);
     let mut belief = rest;
-    let mut age = AGES_S[3];
-    for (evidence, at) in [settled, &bands[2], &bands[1], &bands[0]].into_iter().zip([3, 2, 1, 0]) {
-        belief = belief.after(age - AGES_S[at], &rest);
-        age = AGES_S[at];
+    let ages = [AGES_S[3] + left_s, AGES_S[2], AGES_S[1], AGES_S[0]];
+    let mut age = ages[0];
+    for (evidence, at) in [settled, &bands[2], &bands[1], &bands[0]].into_iter().zip(ages) {
+        belief = belief.after(age - at, &rest);
+        age = at;
         belief = delay::joined(belief, evidence, scale, site, typical, &rest);
     }
     belief.after(age, &rest)
@@ -237,7 +310,7 @@ fn missed_vehicles(samples: &[Sample], history: &Point, context: &Context<'_>) -
     let passed = loops().filter(|(_, passed, _)| *passed).map(|(at, ..)| at).max();
     let silent_s =
         passed.map_or((newest - first) as f64 / 1000.0 + first_period_s, |at| (newest - at) as f64 / 1000.0);
-    (history.seconds > 0.0).then(|| history.vehicles / history.seconds * silent_s)
+    (history.seconds > 0.0).then(|| history.counted / history.seconds * silent_s)
 }
 
 fn is_point(sample: &Sample, context: &Context<'_>) -> bool {
@@ -245,23 +318,33 @@ fn is_point(sample: &Sample, context: &Context<'_>) -> bool {
 }
 
 /// Sums up counts: flow of the last minutes, the newest weighing most.
-fn counted(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Own {
+fn counted(
+    samples: &[Sample],
+    now: i64,
+    watched_before: bool,
+    health: &Health,
+    site: &Site,
+    context: &Context<'_>,
+) -> Own {
     let mut own = Own::NOTHING;
-    let (mut n, mut pcu, mut mcu, mut hours) = (0.0, 0.0, 0.0, 0.0);
-    for sample in samples {
+    let mut flow = Flow::default();
+    let mut passages = Passages::new(now, watched_before, context.config);
+    let mut quality = Quality::GOOD;
+    let mut longest_ms = 0;
+    let summed_up = SummedUp::of(samples);
+    for sample in samples.iter().filter(|s| !matches!(s.what, What::Signal { .. })) {
         own.newest_at = own.newest_at.max(sample.at);
+        quality = quality.with(Quality(sample.quality)).with(health.quality(sample.sensor));
+        longest_ms = longest_ms.max(context.devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms));
         let age_s = ((now - sample.at) as f64 / 1000.0).max(0.0);
-        if age_s > context.config.long_window_s {
-            continue;
-        }
-        let fresh = (-age_s / context.config.short_window_s).exp2();
         match sample.what {
-            What::Count { period_s, n: count, pcu: p, mcu: m, .. } if !count.is_nan() => {
+            What::Passage { .. } if !summed_up.holds(sample) => passages.take(sample),
+            _ if age_s > context.config.long_window_s => {}
+            What::Count { period_s, n, pcu, mcu, .. } if !n.is_nan() => {
+                let fresh = (-age_s / context.config.short_window_s).exp2();
                 let lanes = if sample.lane == 0 { 1.0 } else { site.lanes };
-                n += f64::from(count) * fresh * lanes;
-                pcu += f64::from(p) * fresh * lanes;
-                mcu += f64::from(m) * fresh * lanes;
-                hours += f64::from(period_s) / 3600.0 * fresh;
+                let vehicles = [n, pcu, mcu].map(|v| f64::from(v) * fresh * lanes);
+                flow.add(vehicles, f64::from(period_s) * fresh);
             }
             What::Queue { queue_m, .. } if age_s <= QUEUE_SEEN_S => {
                 // `max` keeps a number over NaN.
@@ -270,8 +353,11 @@ fn counted(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> 
             _ => {}
         }
     }
-    if hours > 0.0 {
-        (own.flow_vph, own.flow_pcuph, own.flow_mcuph) = (n / hours, pcu / hours, mcu / hours);
+    passages.add_to(&mut flow, site);
+    if let Some(flow) = flow.per_hour() {
+        [own.flow_vph, own.flow_pcuph, own.flow_mcuph] = flow;
     }
+    let stale = own.newest_at > i64::MIN && longest_ms > 0 && now - own.newest_at > 2 * longest_ms;
+    own.quality = quality.with(if stale { Quality::STALE } else { Quality::GOOD }).0;
     own
 }

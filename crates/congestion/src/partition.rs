@@ -161,13 +161,14 @@ impl Partition {
         if now - at > config.lateness_ms() || at - now > (config.max_skew_s * 1000.0) as i64 {
             return;
         }
-        let Some(sample) = sample::of(observation, sensor, at, config) else { return };
-        let place = self.place_of(link);
-        let cell = &mut self.cells[place as usize];
-        cell.take(sample);
-        if !cell.dirty {
-            cell.dirty = true;
-            self.dirty.push(place);
+        for sample in sample::of(observation, sensor, at, config) {
+            let place = self.place_of(link);
+            let cell = &mut self.cells[place as usize];
+            cell.take(sample);
+            if !cell.dirty {
+                cell.dirty = true;
+                self.dirty.push(place);
+            }
         }
     }
 
@@ -184,7 +185,7 @@ impl Partition {
         for &place in &dirty {
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
-            cell.estimate(at, &self.typical, context);
+            cell.estimate(at, &self.typical, &self.health, context);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
@@ -212,7 +213,7 @@ impl Partition {
                 continue;
             }
             cell.dirty = false;
-            cell.estimate(at, &self.typical, context);
+            cell.estimate(at, &self.typical, &self.health, context);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }

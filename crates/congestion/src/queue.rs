@@ -33,7 +33,8 @@ struct Open {
     revision: u32,
     links: Vec<u32>,
     told_length_m: f64,
-    delay_veh_h: f64,
+    /// Time lost so far, by those whose flow is known.
+    delay_veh_h: Option<f64>,
 }
 
 /// One queue as found at one boundary.
@@ -42,7 +43,8 @@ struct Found {
     links: Vec<u32>,
     tail: u32,
     length_m: f64,
-    delay_rate: f64,
+    /// veh h / h; `None` where no member's flow is known.
+    delay_rate: Option<f64>,
 }
 
 const NO_LINK: u32 = u32::MAX;
@@ -161,9 +163,11 @@ impl Queues {
                 revision: 0,
                 links: Vec::new(),
                 told_length_m: 0.0,
-                delay_veh_h: 0.0,
+                delay_veh_h: None,
             });
-            open.delay_veh_h += queue.delay_rate * step_h;
+            if let Some(rate) = queue.delay_rate {
+                *open.delay_veh_h.get_or_insert(0.0) += rate * step_h;
+            }
             if is_news(&open, &queue, at, context) {
                 events.push(news(&mut open, queue, at, context));
             }
@@ -187,7 +191,7 @@ fn measure(
     own: &[Own],
     context: &Context<'_>,
 ) -> Found {
-    let (mut length_m, mut delay_rate) = (0.0, 0.0);
+    let (mut length_m, mut delay_rate) = (0.0, None);
     let mut tail = (f64::MIN, head);
     for &link in &links {
         let (site, own) = (&context.sites[link as usize], &own[link as usize]);
@@ -196,7 +200,7 @@ fn measure(
         let flow_vph = flow_vph[link as usize];
         if !flow_vph.is_nan() {
             let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
-            delay_rate += stored * (1.0 - share).max(0.0);
+            *delay_rate.get_or_insert(0.0) += stored * (1.0 - share).max(0.0);
         }
         length_m += if own.queue_m.is_nan() { site.length_m * (1.0 - share) } else { own.queue_m };
         let far = distance(head, link, context);
@@ -252,7 +256,7 @@ fn news(open: &mut Open, queue: Found, at: Timestamp, context: &Context<'_>) -> 
     event.tail_link = Some(link_id(context, queue.tail));
     event.links = open.links.iter().map(|&link| link_id(context, link)).collect();
     event.queue_m = Some(queue.length_m.round() as f32);
-    event.delay_veh_h = Some((open.delay_veh_h * 100.0).round() as f32 / 100.0);
+    event.delay_veh_h = open.delay_veh_h.map(|lost| (lost * 100.0).round() as f32 / 100.0);
     event.detail = format!("{} links queue for {:.0} m behind the head", open.links.len(), queue.length_m);
     event
 }
@@ -265,7 +269,7 @@ fn cleared(mut open: Open, at: Timestamp, context: &Context<'_>) -> TrafficEvent
     event.head_link = event.link.clone();
     event.links = open.links.iter().map(|&link| link_id(context, link)).collect();
     event.queue_m = Some(0.0);
-    event.delay_veh_h = Some((open.delay_veh_h * 100.0).round() as f32 / 100.0);
+    event.delay_veh_h = open.delay_veh_h.map(|lost| (lost * 100.0).round() as f32 / 100.0);
     event.detail = "the queue is gone".to_owned();
     event
 }

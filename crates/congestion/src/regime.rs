@@ -57,6 +57,23 @@ impl Regimes {
         Self { free: Belief { y: rest_y, var: sd * sd }, jam, jammed: USUALLY_JAMMED }
     }
 
+    /// Tells whether all of it are numbers.
+    pub(crate) fn is_finite(&self) -> bool {
+        let Self { free, jam, jammed } = self;
+        [free.y, free.var, jam.y, jam.var, *jammed].into_iter().all(f64::is_finite)
+    }
+
+    /// Tells whether a reader could not see how far it is from `rest`.
+    pub(crate) fn is_near(&self, rest: &Self) -> bool {
+        const NEAR: f64 = 0.005;
+        let near = |a: f64, b: f64| (a - b).abs() < NEAR;
+        near(self.jammed, rest.jammed)
+            && near(self.free.y, rest.free.y)
+            && near(self.free.var, rest.free.var)
+            && near(self.jam.y, rest.jam.y)
+            && near(self.jam.var, rest.jam.var)
+    }
+
     /// Returns what is left of it after so many seconds, on the way back to `rest`.
     #[must_use]
     pub(crate) fn after(self, seconds: f64, rest: &Self) -> Self {

@@ -1,6 +1,6 @@
 //! A reading boiled down to the numbers that the estimate needs: fixed size, no text.
 
-use model::{Observation, Reading, SignalState, Timestamp};
+use model::{Aggregate, Observation, Reading, SignalState, SpeedMean, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub(crate) sensor: u32,
     /// 0 = all lanes.
     pub(crate) lane: u8,
+    /// Flags of [`Quality`].
+    pub(crate) quality: u32,
     /// What was measured.
     pub(crate) what: What,
 }
@@ -23,6 +25,8 @@ pub(crate) struct Sample {
 pub(crate) enum What {
     /// Vehicles that passed a point in one period.
     Count { period_s: f32, n: f32, pcu: f32, mcu: f32, speed: f32, occupancy: f32 },
+    /// One vehicle that passed a point.
+    Passage { pcu: f32, mcu: f32, speed: f32 },
     /// A standing queue, seen from the stop line.
     Queue { queue_m: f32, stopped: f32 },
     /// One vehicle where it was; `vehicle` is a hash of its pseudonym.
@@ -38,49 +42,101 @@ impl Sample {
             What::Count { n, speed, .. } => (0, u64::from(n.to_bits()) << 32 | u64::from(speed.to_bits())),
             What::Queue { queue_m, .. } => (1, u64::from(queue_m.to_bits())),
             What::Probe { vehicle, speed, .. } => (2, u64::from(vehicle) << 32 | u64::from(speed.to_bits())),
+            What::Passage { speed, pcu, .. } => {
+                (4, u64::from(speed.to_bits()) << 32 | u64::from(pcu.to_bits()))
+            }
             What::Signal { group, state } => (3, u64::from(group) << 8 | state as u64),
         };
         (self.at, self.sensor, self.lane, kind, tie)
     }
 }
 
-/// Returns what the estimate needs of an observation; `None` when it says nothing about traffic or signals.
-pub(crate) fn of(observation: &Observation, sensor: u32, at: Timestamp, config: &Config) -> Option<Sample> {
-    let what = match &observation.reading {
-        Reading::Aggregate(a) => {
-            let counts = a.counts.unwrap_or_default();
-            let n = if a.counts.is_some() { counts.total() as f32 } else { f32::NAN };
-            What::Count {
-                period_s: observation.period_s.filter(|s| *s > 0.0).unwrap_or(30.0),
-                n,
-                pcu: config.pcu.sum(&counts) as f32,
-                mcu: config.mcu.sum(&counts) as f32,
-                speed: a.speed_kmh.unwrap_or(f32::NAN),
-                occupancy: a.occupancy.unwrap_or(f32::NAN),
-            }
-        }
-        Reading::Queue(q) => What::Queue {
-            queue_m: q.queue_m.unwrap_or(f32::NAN),
-            stopped: q.stopped_vehicles.map_or(f32::NAN, |n| n as f32),
-        },
+/// Speeds above this are errors of a device, km/h; one would outweigh a street of true ones.
+const FASTEST_KMH: f32 = 300.0;
+
+/// Coefficient of variation of the speeds of those who pass a detector in one period: as drivers differ on a free street.
+const SPEED_CV: f32 = 0.12;
+
+/// A period that a device does not tell, s: what most loops and cameras are set to.
+const USUAL_PERIOD_S: f32 = 30.0;
+
+/// Returns what the estimate needs of an observation, all of it finite; nothing when it says nothing about traffic or signals.
+pub(crate) fn of(
+    observation: &Observation,
+    sensor: u32,
+    at: Timestamp,
+    config: &Config,
+) -> impl Iterator<Item = Sample> + use<> {
+    let (at, lane, quality) = (at.as_millis(), observation.lane.unwrap_or(0), observation.quality.0);
+    let sample = move |what| Sample { at, sensor, lane, quality, what };
+    [measured(observation, config), queue(&observation.reading)].into_iter().flatten().map(sample)
+}
+
+fn measured(observation: &Observation, config: &Config) -> Option<What> {
+    Some(match &observation.reading {
+        Reading::Aggregate(a) => count(a, observation.period_s, config),
         Reading::Probe(p) => What::Probe {
             vehicle: hash(p.vehicle.as_bytes()),
-            speed: p.speed_kmh?,
-            offset_m: observation.offset_m.unwrap_or(f32::NAN),
+            speed: speed(p.speed_kmh)?,
+            offset_m: within(observation.offset_m, 0.0, f32::MAX).unwrap_or(f32::NAN),
         },
         Reading::Signal(s) => What::Signal { group: hash(s.group.as_bytes()), state: s.state },
-        Reading::Passage(p) if !p.wrong_way => What::Count {
-            period_s: 0.0,
-            n: 1.0,
+        Reading::Passage(p) if !p.wrong_way => What::Passage {
             pcu: config.pcu.of(p.class)? as f32,
             mcu: config.mcu.of(p.class)? as f32,
-            speed: p.speed_kmh.unwrap_or(f32::NAN),
-            occupancy: f32::NAN,
+            speed: speed(p.speed_kmh).unwrap_or(f32::NAN),
         },
-        Reading::Passage(_) | Reading::TravelTime(_) | Reading::Alert(_) => return None,
+        Reading::Passage(_) | Reading::Queue(_) | Reading::TravelTime(_) | Reading::Alert(_) => return None,
+    })
+}
+
+fn count(aggregate: &Aggregate, period_s: Option<f32>, config: &Config) -> What {
+    let counts = aggregate.counts.unwrap_or_default();
+    // Who walks is no vehicle.
+    let vehicles = counts.iter().filter(|(class, _)| config.pcu.of(*class).is_some()).map(|(_, n)| n as f32);
+    let n = if aggregate.counts.is_some() { vehicles.sum() } else { f32::NAN };
+    let to_space = match aggregate.speed_mean {
+        Some(SpeedMean::Time) => time_over_space_mean(n),
+        _ => 1.0,
     };
-    let lane = observation.lane.unwrap_or(0);
-    Some(Sample { at: at.as_millis(), sensor, lane, what })
+    What::Count {
+        period_s: within(period_s, 0.1, 86_400.0).unwrap_or(USUAL_PERIOD_S),
+        n,
+        pcu: config.pcu.sum(&counts) as f32,
+        mcu: config.mcu.sum(&counts) as f32,
+        speed: speed(aggregate.speed_kmh).map_or(f32::NAN, |speed| speed / to_space),
+        occupancy: within(aggregate.occupancy, 0.0, 1.0).unwrap_or(f32::NAN),
+    }
+}
+
+/// Wardrop (1952): time mean = space mean (1 + cv^2); of `n` vehicles only (n - 1) / n of the spread shows, one has none.
+fn time_over_space_mean(n: f32) -> f32 {
+    let shown = if n > 1.0 { 1.0 - n.recip() } else { 0.0 };
+    1.0 + SPEED_CV * SPEED_CV * shown
+}
+
+/// A camera may tell its queue by itself, or along with its counts.
+fn queue(reading: &Reading) -> Option<What> {
+    /// No queue is longer, m.
+    const LONGEST_M: f32 = 50_000.0;
+    let (queue_m, stopped) = match reading {
+        Reading::Queue(q) => (q.queue_m, q.stopped_vehicles),
+        Reading::Aggregate(a) => (Some(a.queue_m?), None),
+        _ => return None,
+    };
+    Some(What::Queue {
+        queue_m: within(queue_m, 0.0, LONGEST_M).unwrap_or(f32::NAN),
+        stopped: stopped.map_or(f32::NAN, |n| n as f32),
+    })
+}
+
+fn speed(kmh: Option<f32>) -> Option<f32> {
+    within(kmh, 0.0, FASTEST_KMH)
+}
+
+/// Returns a value that is a number between those two; none otherwise: one that is not would poison every sum.
+fn within(value: Option<f32>, least: f32, most: f32) -> Option<f32> {
+    value.filter(|value| (least..=most).contains(value))
 }
 
 /// FNV-1a, 32 bits: the same on every machine, as checkpoints need.

@@ -23,6 +23,7 @@ pub(crate) struct Told {
     pub(crate) class: Option<(LevelOfService, bool)>,
     source: Source,
     newest_at: i64,
+    quality: u32,
 }
 
 impl Told {
@@ -38,7 +39,13 @@ impl Told {
         class: None,
         source: Source::None,
         newest_at: i64::MIN,
+        quality: 0,
     };
+
+    /// Returns what is told where no evidence reaches: nothing.
+    pub(crate) fn nothing(at: Timestamp) -> Self {
+        Self { valid_at: at, ..Self::NOTHING }
+    }
 
     /// Returns what is told of a link with that belief of its speed.
     pub(crate) fn of(
@@ -67,6 +74,7 @@ impl Told {
             class: Some(class),
             source,
             newest_at: own.newest_at,
+            quality: own.quality,
         }
     }
 
@@ -87,6 +95,7 @@ impl Told {
             && same(self.queue_m, other.queue_m)
             && self.class == other.class
             && self.source == other.source
+            && self.quality == other.quality
     }
 
     /// Returns the published form.
@@ -112,7 +121,7 @@ impl Told {
         state.source = self.source;
         state.age_s = (self.newest_at > i64::MIN)
             .then(|| ((self.valid_at.as_millis() - self.newest_at) as f32 / 1000.0).max(0.0));
-        state.quality = Quality::GOOD;
+        state.quality = Quality(self.quality);
         state
     }
 }

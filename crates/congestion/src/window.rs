@@ -45,7 +45,7 @@ mod tests {
     use crate::sample::What;
 
     fn probe(at: i64, speed: f32) -> Sample {
-        Sample { at, sensor: 1, lane: 0, what: What::Probe { vehicle: 1, speed, offset_m: 0.0 } }
+        Sample { at, sensor: 1, lane: 0, quality: 0, what: What::Probe { vehicle: 1, speed, offset_m: 0.0 } }
     }
 
     proptest! {

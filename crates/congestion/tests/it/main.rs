@@ -2,4 +2,5 @@
 
 mod city;
 mod fold;
+mod readings;
 mod states;

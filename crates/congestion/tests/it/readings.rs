@@ -1,0 +1,375 @@
+//! What each kind of reading does, alone and mixed with any other.
+
+use congestion::{Analyzer, Changes};
+use model::{
+    Aggregate, ClassCounts, EventKind, LinkState, Observation, Passage, Probe, Quality, Queue, Reading,
+    Signal, SignalState, Source, SpeedMean, Timestamp, TrafficEvent, VehicleClass,
+};
+use proptest::prelude::*;
+
+use crate::city::{City, Dice, PARTITIONS, Record, START, city, feed, logs};
+
+/// A city that is told what a test wants, second by second.
+struct Stage {
+    city: City,
+    analyzer: Analyzer,
+    events: Vec<TrafficEvent>,
+    states: Vec<LinkState>,
+    seq: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let city = city();
+        let analyzer = city.whole();
+        Self { city, analyzer, events: Vec::new(), states: Vec::new(), seq: 1_000_000 }
+    }
+
+    /// The jam of the usual city, until that second.
+    fn after_usual_traffic(seconds: i64) -> Self {
+        let mut stage = Self::new();
+        for (partition, log) in logs(&stage.city, 3, seconds / 60).iter().enumerate() {
+            for record in log.iter().filter(|r| r.received_at() <= START.plus_millis(seconds * 1000)) {
+                feed(&mut stage.analyzer, partition as u32, record, &mut Changes::default());
+            }
+        }
+        stage.pass(seconds as f64);
+        stage
+    }
+
+    fn tell(&mut self, second: f64, sensor: &str, link: &str, reading: Reading) {
+        self.tell_with(second, sensor, link, reading, |_| {});
+    }
+
+    fn tell_with(
+        &mut self,
+        second: f64,
+        sensor: &str,
+        link: &str,
+        reading: Reading,
+        change: impl FnOnce(&mut Observation),
+    ) {
+        let at = START.plus_millis((second * 1000.0) as i64);
+        self.seq += 1;
+        let mut observation = Observation {
+            sensor: sensor.into(),
+            link: link.into(),
+            seq: Some(self.seq),
+            at,
+            period_s: matches!(reading, Reading::Aggregate(_)).then_some(30.0),
+            lane: None,
+            offset_m: None,
+            received_at: at,
+            quality: Quality::GOOD,
+            reading,
+        };
+        change(&mut observation);
+        let partition = self.city.partition_of(&observation);
+        let mut changes = Changes::default();
+        feed(&mut self.analyzer, partition, &Record::Reading(observation), &mut changes);
+        self.keep(changes);
+    }
+
+    /// Lets the clocks of all partitions pass that second.
+    fn pass(&mut self, second: f64) {
+        let at = START.plus_millis((second * 1000.0) as i64 + 1);
+        for partition in 0..PARTITIONS {
+            let changes = self.analyzer.advance(partition, at);
+            self.keep(changes);
+        }
+    }
+
+    fn keep(&mut self, changes: Changes) {
+        self.states.extend(changes.states);
+        self.events.extend(changes.events);
+    }
+
+    fn state(&self, link: &str) -> LinkState {
+        self.analyzer.snapshot().find(|state| state.link.as_str() == link).expect("a link of the city")
+    }
+}
+
+fn passage(class: VehicleClass, speed_kmh: Option<f32>) -> Reading {
+    Reading::Passage(Passage { class, speed_kmh, length_m: None, headway_s: None, wrong_way: false })
+}
+
+fn aggregate(cars: u32, speed_kmh: f32) -> Aggregate {
+    Aggregate {
+        counts: Some(ClassCounts::from_iter([(VehicleClass::Car, cars)])),
+        speed_kmh: Some(speed_kmh),
+        occupancy: Some(0.05),
+        ..Aggregate::default()
+    }
+}
+
+fn probe(vehicle: &str, speed_kmh: f32) -> Reading {
+    Reading::Probe(Probe {
+        vehicle: vehicle.into(),
+        lon: 106.6,
+        lat: 20.85,
+        heading_deg: None,
+        speed_kmh: Some(speed_kmh),
+        class: None,
+        in_service: None,
+    })
+}
+
+fn signal() -> Reading {
+    Reading::Signal(Signal { group: "g".into(), state: SignalState::Green, cycle_s: None })
+}
+
+/// Names what a reader could not use.
+fn nonsense(state: &LinkState) -> Option<String> {
+    let numbers = [
+        ("speed", state.speed_kmh, 60.0),
+        ("lo", state.speed_lo_kmh, 60.0),
+        ("hi", state.speed_hi_kmh, 61.0),
+        ("flow", state.flow_vph, f32::MAX),
+        ("flow_pcuph", state.flow_pcuph, f32::MAX),
+        ("flow_mcuph", state.flow_mcuph, f32::MAX),
+        ("density", state.density_vpkm, f32::MAX),
+        ("travel_time", state.travel_time_s, f32::MAX),
+        ("delay", state.delay_s, f32::MAX),
+        ("queue", state.queue_m, 50_000.0),
+        ("age", state.age_s, 86_400.0),
+    ];
+    let wrong =
+        numbers.into_iter().find(|(_, value, most)| value.is_some_and(|v| !(0.0..=*most).contains(&v)));
+    wrong.map(|(what, value, _)| format!("{} has {what} {value:?}", state.link))
+}
+
+/// A reading of any kind, some of whose numbers no device should send.
+fn any_reading(dice: &mut Dice) -> Reading {
+    const NUMBERS: [f32; 12] =
+        [0.0, 0.01, 0.5, 1.0, 7.0, 33.0, 250.0, 1e30, -4.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let classes = VehicleClass::ALL;
+    let class = classes[dice.below(classes.len() as u64) as usize];
+    let mut number = || Some(NUMBERS[dice.below(12) as usize]).filter(|_| dice.below(5) > 0);
+    let (a, b, c) = (number(), number(), number());
+    match dice.below(6) {
+        0 => Reading::Aggregate(Aggregate {
+            counts: (dice.below(4) > 0).then(|| ClassCounts::from_iter([(class, dice.below(40) as u32)])),
+            speed_kmh: a,
+            speed_mean: (dice.below(2) > 0).then_some(SpeedMean::Time),
+            occupancy: b,
+            queue_m: c,
+            headway_s: None,
+        }),
+        1 => passage(class, a),
+        2 => probe("v", a.unwrap_or(f32::NAN)),
+        3 => Reading::Queue(Queue { queue_m: a, ..Queue::default() }),
+        4 => signal(),
+        _ => Reading::Aggregate(aggregate(dice.below(30) as u32, dice.below(60) as f32)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_told_number_is_one_whatever_the_sensors_say(seed: u64) {
+        let mut dice = Dice(seed);
+        let mut stage = Stage::new();
+        for i in 0..800 {
+            let link = dice.below(12);
+            let sensor = match dice.below(5) {
+                0 => format!("loop-{}", link / 3 * 3),
+                1 => format!("cam-{}", link / 3 * 3 + 1),
+                2 => "fleet".to_owned(),
+                3 => "nobody".to_owned(),
+                _ => format!("cam-{}", dice.below(4) * 3 + 1),
+            };
+            let reading = any_reading(&mut dice);
+            let period_s = [Some(30.0), None, Some(0.0), Some(f32::NAN), Some(1e-30)][dice.below(5) as usize];
+            let lane = [None, Some(1), Some(2)][dice.below(3) as usize];
+            stage.tell_with(f64::from(i), &sensor, &format!("l{link}"), reading, |o| {
+                (o.period_s, o.lane, o.offset_m) = (period_s, lane, Some(f32::NAN));
+            });
+        }
+        stage.pass(800.0);
+        stage.pass(9000.0);
+        let told: Vec<LinkState> = stage.states.iter().cloned().chain(stage.analyzer.snapshot()).collect();
+        prop_assert!(told.len() > 100);
+        prop_assert_eq!(told.iter().find_map(nonsense), None);
+        for event in &stage.events {
+            prop_assert!(event.queue_m.is_none_or(f32::is_finite) && event.delay_veh_h.is_none_or(f32::is_finite));
+        }
+    }
+}
+
+#[test]
+fn a_passage_that_a_camera_tells_leaves_the_city_as_it_is() {
+    let mut stage = Stage::after_usual_traffic(300);
+    let before = stage.state("l0");
+    stage.tell(300.1, "cam-1", "l1", passage(VehicleClass::Motorcycle, Some(31.0)));
+    stage.pass(600.0);
+    for state in stage.analyzer.snapshot() {
+        assert_eq!(nonsense(&state), None);
+        assert!(state.speed_kmh.is_some_and(|v| v < 50.0), "{state:?}");
+    }
+    assert_eq!(before.speed_kmh.map(f32::is_finite), Some(true));
+}
+
+#[test]
+fn passages_alone_make_a_counting_sensor_with_the_right_flow() {
+    let mut stage = Stage::new();
+    for i in 0..600 {
+        stage.tell(f64::from(i) / 10.0, "loop-3", "l3", passage(VehicleClass::Motorcycle, Some(32.0)));
+    }
+    stage.pass(60.0);
+    let state = stage.state("l3");
+    let flow_vph = state.flow_vph.expect("a flow");
+    assert!((flow_vph / 36_000.0 - 1.0).abs() < 0.03, "{flow_vph}");
+    assert!((state.flow_pcuph.expect("a flow") / flow_vph - 0.3).abs() < 0.01);
+    assert_eq!(state.source, Source::Observed);
+    assert!(state.speed_kmh.is_some_and(|v| (20.0..45.0).contains(&v)), "{state:?}");
+}
+
+#[test]
+fn vehicles_that_a_device_counts_and_tells_one_by_one_count_once() {
+    let told = |passages: bool| {
+        let mut stage = Stage::new();
+        for period in 1..=4 {
+            for i in 0..10 {
+                if passages {
+                    let at = f64::from(period * 30 - 29) + f64::from(i);
+                    stage.tell(at, "loop-3", "l3", passage(VehicleClass::Car, Some(32.0)));
+                }
+            }
+            stage.tell(f64::from(period * 30), "loop-3", "l3", Reading::Aggregate(aggregate(10, 32.0)));
+        }
+        stage.pass(120.0);
+        let state = stage.state("l3");
+        (state.flow_vph, state.speed_kmh)
+    };
+    assert_eq!(told(false).0, Some(1200.0));
+    assert_eq!(told(true), told(false));
+}
+
+#[test]
+fn an_hour_after_its_last_reading_a_jam_is_not_told_any_more() {
+    let mut stage = Stage::after_usual_traffic(720);
+    assert_eq!(stage.state("l7").congested, Some(true));
+    // Its signal still speaks, and so does a loop far from it.
+    for second in (750..=720 + 3600).step_by(30) {
+        stage.tell(
+            f64::from(second),
+            "loop-0",
+            "l0",
+            Reading::Aggregate(aggregate(4, 40.0 + (second % 7) as f32)),
+        );
+        stage.tell(f64::from(second), "signal-7", "l7", signal());
+        stage.pass(f64::from(second));
+        if second == 1350 {
+            assert_eq!(stage.state("l7").congested, Some(true), "ten minutes are no reason to forget a jam");
+        }
+    }
+    let state = stage.state("l7");
+    assert_eq!((state.congested, state.source), (Some(false), Source::Estimated));
+}
+
+#[test]
+fn when_all_sensors_fall_silent_the_city_is_unknown_and_not_green() {
+    let silent = |state: &LinkState| {
+        state.source == Source::None
+            && state.speed_kmh.or(state.flow_vph).or(state.queue_m).or(state.delay_s).is_none()
+            && (state.level_of_service, state.congested) == (None, None)
+            && state.free_flow_speed_kmh == Some(50.0)
+    };
+    let mut stage = Stage::new();
+    stage.pass(0.0);
+    stage.pass(60.0);
+    assert!(stage.analyzer.snapshot().all(|state| silent(&state)), "nothing was heard yet");
+    let mut stage = Stage::after_usual_traffic(600);
+    assert!(stage.analyzer.snapshot().all(|state| state.source != Source::None));
+    (605..1300).step_by(5).for_each(|second| stage.pass(f64::from(second)));
+    for state in stage.analyzer.snapshot() {
+        assert!(silent(&state), "{state:?}");
+    }
+    let last = stage.states.iter().rev().find(|s| s.link.as_str() == "l0").expect("news of l0");
+    assert_eq!(last.source, Source::None, "it is told, too");
+}
+
+/// A jam that only probes see: nobody counts anywhere.
+fn jam_without_counts() -> Stage {
+    let mut stage = Stage::new();
+    for second in (0..600).step_by(5) {
+        for link in ["l4", "l5", "l6"] {
+            stage.tell(f64::from(second), "fleet", link, probe(&format!("v{}", second % 3), 1.5));
+        }
+    }
+    stage.pass(600.0);
+    stage
+}
+
+#[test]
+fn a_queue_whose_length_nobody_can_know_is_not_told() {
+    let state = jam_without_counts().state("l5");
+    assert_eq!(state.congested, Some(true));
+    assert_eq!((state.queue_m, state.flow_vph), (None, None));
+}
+
+#[test]
+fn the_time_lost_in_a_queue_is_not_told_where_no_flow_is_known() {
+    let lost = |stage: &Stage| {
+        let queues = stage.events.iter().filter(|e| e.kind == EventKind::Queue);
+        queues.map(|e| e.delay_veh_h).collect::<Vec<_>>()
+    };
+    let unknown = lost(&jam_without_counts());
+    assert!(!unknown.is_empty() && unknown.iter().all(Option::is_none), "{unknown:?}");
+}
+
+#[test]
+fn a_queue_in_an_aggregate_is_a_queue() {
+    let told = |queue_m: Option<f32>| {
+        let mut stage = Stage::new();
+        for second in (30..=120).step_by(30) {
+            let reading = Aggregate { queue_m, ..aggregate(5, 20.0) };
+            stage.tell(f64::from(second), "cam-4", "l4", Reading::Aggregate(reading));
+        }
+        stage.pass(120.0);
+        stage.state("l4").queue_m
+    };
+    assert_eq!(told(Some(31.0)), Some(31.0));
+    assert_ne!(told(None), Some(31.0));
+}
+
+#[test]
+fn a_time_mean_is_slower_than_the_space_mean_of_the_same_number() {
+    let told = |speed_mean| {
+        let mut stage = Stage::new();
+        for second in (30..=300).step_by(30) {
+            let reading = Aggregate { speed_mean: Some(speed_mean), ..aggregate(10, 30.0) };
+            stage.tell(f64::from(second), "loop-9", "l9", Reading::Aggregate(reading));
+        }
+        stage.pass(300.0);
+        stage.state("l9").speed_kmh.expect("a speed")
+    };
+    let (time, space) = (told(SpeedMean::Time), told(SpeedMean::Space));
+    assert!(time < space && time > 0.97 * space, "{time} {space}");
+}
+
+#[test]
+fn a_state_says_what_is_doubtful_about_its_readings() {
+    let quality = |stage: &Stage| stage.state("l3").quality;
+    let mut stage = Stage::new();
+    stage.tell(30.0, "loop-3", "l3", Reading::Aggregate(aggregate(5, 30.0)));
+    stage.pass(31.0);
+    assert_eq!(quality(&stage), Quality::GOOD);
+    stage.tell_with(60.0, "loop-3", "l3", Reading::Aggregate(aggregate(5, 31.0)), |o| {
+        o.quality = Quality::VALUE_REMOVED;
+    });
+    stage.pass(61.0);
+    assert_eq!(quality(&stage), Quality::VALUE_REMOVED);
+    stage.pass(140.0);
+    assert_eq!(quality(&stage), Quality::VALUE_REMOVED.with(Quality::STALE));
+
+    let mut stuck = Stage::new();
+    for second in (30..=600).step_by(30) {
+        stuck.tell(f64::from(second), "loop-3", "l3", Reading::Aggregate(aggregate(5, 30.0)));
+    }
+    stuck.pass(605.0);
+    assert_eq!(quality(&stuck), Quality::SENSOR_SUSPECT);
+    let last: Timestamp = stuck.states.last().expect("news").valid_at;
+    assert!(last > START);
+}
