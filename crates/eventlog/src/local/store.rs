@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::{Buf, BufMut, Bytes};
 use fjall::config::CompressionPolicy;
@@ -66,6 +66,8 @@ pub(super) struct Store {
     pub(super) groups: Keyspace,
     topics: RwLock<FxHashMap<Arc<str>, Arc<Topic>>>,
     directory: Directory,
+    /// Held while the watermark is written: closing must not meet the retention's thread at it.
+    pub(super) watermark: Mutex<()>,
 }
 
 impl Store {
@@ -81,7 +83,7 @@ impl Store {
         let topics_on_disk = db.keyspace("topics", small_keyspace).map_err(|error| broken(error.into()))?;
         let groups = db.keyspace("groups", small_keyspace).map_err(|error| broken(error.into()))?;
         let topics = open_topics(&db, &topics_on_disk).map_err(broken)?;
-        Ok(Self { db, topics_on_disk, groups, topics: RwLock::new(topics), directory })
+        Ok(Self { db, topics_on_disk, groups, topics: RwLock::new(topics), directory, watermark: Mutex::new(()) })
     }
 
     /// The log's directory.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::PoisonError;
 use std::{fs, io};
 
 use super::directory::{format_error, write_whole};
@@ -16,6 +17,7 @@ const FILE: &str = "WATERMARK";
 
 /// Writes where each partition ends. What it says is durable already.
 pub(super) fn write(store: &Store) -> io::Result<()> {
+    let _alone = store.watermark.lock().unwrap_or_else(PoisonError::into_inner);
     let topics: BTreeMap<_, _> =
         store.topics().into_iter().map(|topic| (topic.name.clone(), topic.head())).collect();
     let mut text = String::new();
@@ -58,4 +60,30 @@ pub(super) fn check(store: &Store) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::Config;
+    use crate::{Cleanup, TopicSpec};
+
+    #[test]
+    fn closing_and_the_retention_may_write_it_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("log"), &Config::default()).unwrap();
+        let retention = std::time::Duration::from_secs(3600);
+        let topic = |n: u32| TopicSpec {
+            name: format!("topic-{n}").into(),
+            partitions: 1,
+            cleanup: Cleanup::Delete { retention },
+        };
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| (0..20).for_each(|_| write(&store).unwrap()));
+            }
+            // Each new topic makes the text another one, so that there is something to write.
+            (0..20).for_each(|n| store.ensure_topic(&topic(n)).map(drop).unwrap());
+        });
+    }
 }
