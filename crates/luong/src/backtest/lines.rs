@@ -24,6 +24,8 @@ pub(super) struct Read {
 struct Taken {
     observation: Observation,
     line_hash: u64,
+    /// Its number in the file, from 1.
+    line: usize,
 }
 
 pub(super) fn read(path: &Path, normaliser: &Normaliser, threads: usize) -> anyhow::Result<Read> {
@@ -42,7 +44,7 @@ pub(super) fn read(path: &Path, normaliser: &Normaliser, threads: usize) -> anyh
     for (i, result) in decoded.into_iter().flatten().enumerate() {
         match result {
             Ok(None) => continue,
-            Ok(Some(one)) => taken.push(one),
+            Ok(Some(one)) => taken.push(Taken { line: i + 1, ..one }),
             Err(reject) => {
                 let entry = read.rejected.entry(reject.reason.name()).or_insert((0, i + 1, reject.detail));
                 entry.0 += 1;
@@ -58,8 +60,25 @@ pub(super) fn read(path: &Path, normaliser: &Normaliser, threads: usize) -> anyh
             .then_with(|| x.identity().cmp(&y.identity()))
             .then(key(a).cmp(&key(b)))
     });
+    refuse_gaps(&taken)?;
     read.observations = taken.into_iter().map(|t| t.observation).collect();
     Ok(read)
+}
+
+/// A hole of days in the log is a wrong stamp, and each of its minutes would be a row for every link.
+fn refuse_gaps(taken: &[Taken]) -> anyhow::Result<()> {
+    const LONGEST_MS: i64 = 7 * 86_400_000;
+    let gap =
+        |pair: &&[Taken]| pair[1].observation.received_at - pair[0].observation.received_at > LONGEST_MS;
+    let Some([before, after]) = taken.windows(2).find(gap) else { return Ok(()) };
+    bail!(
+        "line {} was received at {}, and the next event, line {}, at {}: more than 7 days later; \
+         mend the wrong time, or split the file there",
+        before.line,
+        before.observation.received_at,
+        after.line,
+        after.observation.received_at
+    )
 }
 
 /// Returns the whole file; gzip is told by its first bytes, whatever the name says.
@@ -87,7 +106,7 @@ fn take(line: &[u8], normaliser: &Normaliser) -> Result<Option<Taken>, Reject> {
     let decoded = native::decode_line(&text)?;
     let received_at = decoded.received_at.unwrap_or(decoded.event.header.at);
     let placed = normaliser.normalise(decoded.sensor.as_str(), decoded.event, received_at)?;
-    Ok(Some(Taken { observation: placed.observation, line_hash: fnv(line) }))
+    Ok(Some(Taken { observation: placed.observation, line_hash: fnv(line), line: 0 }))
 }
 
 /// FNV-1a, 64 bits.

@@ -171,6 +171,17 @@ fn bad_lines_are_counted_by_reason_and_stop_nothing() {
 }
 
 #[test]
+fn a_line_that_is_stamped_years_ahead_is_refused_by_its_number_and_time() {
+    let case = Case::new();
+    let mut lines = lines();
+    lines[7] = lines[7].replace("2026-11-23", "2099-11-23");
+    fs::write(case.dir.path().join("obs.ndjson"), lines.join("\n")).expect("written");
+    let error = run(case.args("obs.ndjson", "states.csv", 2)).expect_err("a gap of 73 years");
+    let text = format!("{error:#}");
+    assert!(text.contains("line 8, at 2099-11-23") && text.contains("7 days"), "{text}");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let case = Case::new();
     let error = run(case.args("nowhere.ndjson", "states.csv", 1)).expect_err("no such file");
