@@ -13,8 +13,8 @@ use crate::told::Told;
 
 /// Folds the observations of the owned partitions into link states and events.
 ///
-/// Not thread-safe by itself: one owner calls it. Its memory is bounded by links, sensors, and the readings of two
-/// latenesses.
+/// Not thread-safe by itself: one owner calls it. Its memory is bounded by links, sensors, the readings of two
+/// latenesses, and by how far the partitions are apart: while one lags, the others keep what changed at each graph boundary.
 #[derive(Debug)]
 pub struct Analyzer {
     pub(crate) network: Arc<Network>,

@@ -28,6 +28,8 @@ pub(crate) struct Cell {
     /// Whether there is anything left in its window, or its last estimate still rests on something.
     pub(crate) live: bool,
     pub(crate) own: Own,
+    /// What the graph stage was last handed.
+    handed: Own,
     /// What was last told; nothing while the graph stage tells of this link.
     pub(crate) told: Told,
     level: Level,
@@ -87,6 +89,26 @@ impl Own {
         quality: 0,
     };
 
+    /// Tells whether all is the same, bit by bit: what is not known is no other than what is not known.
+    fn is_same(&self, other: &Self) -> bool {
+        let bits = |own: &Self| {
+            let Regimes { free, jam, jammed } = own.belief;
+            [
+                free.y,
+                free.var,
+                jam.y,
+                jam.var,
+                jammed,
+                own.flow_vph,
+                own.flow_pcuph,
+                own.flow_mcuph,
+                own.queue_m,
+            ]
+            .map(f64::to_bits)
+        };
+        bits(self) == bits(other) && (self.newest_at, self.quality) == (other.newest_at, other.quality)
+    }
+
     /// Tells whether a counting sensor is under it: such a link tells its state itself, without its neighbours.
     pub(crate) fn counts(&self) -> bool {
         !self.flow_vph.is_nan()
@@ -100,6 +122,7 @@ impl Cell {
             dirty: false,
             live: false,
             own: Own::NOTHING,
+            handed: Own::NOTHING,
             told: Told::NOTHING,
             level: Level::default(),
             window: Window::default(),
@@ -153,7 +176,15 @@ impl Cell {
         if self.own.newest_at == i64::MIN && self.settled.at > 0 && !self.own.belief.is_near(rest) {
             self.own.newest_at = self.settled.at;
         }
-        self.live = !self.window.is_empty() || self.own.newest_at > i64::MIN;
+        // The graph stage must hear of the last change, too.
+        self.live =
+            !self.window.is_empty() || self.own.newest_at > i64::MIN || !self.own.is_same(&self.handed);
+    }
+
+    /// Returns the newest estimate for the graph stage, when it is another than that was handed before.
+    pub(crate) fn hand(&mut self) -> Option<Own> {
+        let old = std::mem::replace(&mut self.handed, self.own);
+        (!self.own.is_same(&old)).then_some(self.own)
     }
 
     /// Returns the travel time that cameras and probes saw of late, s, with its weight.

@@ -2,7 +2,10 @@
 //!
 //! A partition's clock is the highest `received_at` of its records. When the clock passes a boundary, the links that heard
 //! something since the last one are estimated from all records before it. At a graph boundary all its live links are, and a
-//! copy of what changed is kept for the graph stage, until the other partitions have got there too.
+//! copy of what changed is kept for the graph stage, until the other partitions have got there too. So the memory of a
+//! partition that runs ahead grows with its lead: at most one estimate (about 110 bytes) for each link that changed, a graph
+//! boundary. Nothing of it can be left out without the result depending on who was fed first; who feeds several partitions
+//! should keep their clocks close: first the one that is furthest behind.
 
 use std::collections::VecDeque;
 
@@ -217,7 +220,7 @@ impl Partition {
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
-            own.push((cell.link, cell.own));
+            own.extend(cell.hand().map(|own| (cell.link, own)));
             let site = &context.sites[cell.link as usize];
             if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, context) {
                 self.typical.learn(site, seen_s, weight);

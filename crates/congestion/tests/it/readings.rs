@@ -350,6 +350,21 @@ fn a_time_mean_is_slower_than_the_space_mean_of_the_same_number() {
 }
 
 #[test]
+fn a_partition_that_runs_ahead_keeps_only_what_changed() {
+    let mut stage = Stage::new();
+    stage.tell(0.0, "fleet", "l2", probe("v", 20.0));
+    let partition = stage.city.network.partition(stage.city.network.find("l2").expect("a link"), PARTITIONS);
+    let mut bytes_at = |second: i64| {
+        stage.analyzer.advance(partition, START.plus_millis(second * 1000 + 1));
+        stage.analyzer.checkpoint().len()
+    };
+    // The probe grows older, but tells the same: its age alone is no reason for another copy of 100 bytes.
+    let (before, after) = (bytes_at(40), bytes_at(100));
+    let copies = 12;
+    assert!(after > before && after - before < copies * 50, "{} bytes", after - before);
+}
+
+#[test]
 fn a_state_says_what_is_doubtful_about_its_readings() {
     let quality = |stage: &Stage| stage.state("l3").quality;
     let mut stage = Stage::new();
