@@ -30,12 +30,19 @@ struct Cli {
     /// Runs as the measured ingest process (used by the program itself).
     #[arg(long, hide = true)]
     ingest: Option<String>,
+
+    /// Runs as the measured gateway (used by the program itself).
+    #[arg(long, hide = true)]
+    gateway: Option<String>,
 }
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
     if let Some(log) = &cli.ingest {
         return pipeline::measured_process(log);
+    }
+    if let Some(log) = &cli.gateway {
+        return serving::measured_process(log);
     }
     type Part = fn(&mut Table) -> Result<()>;
     let parts: [(&str, Part); 7] = [

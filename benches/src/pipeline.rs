@@ -27,7 +27,7 @@ const TICKS_PER_S: f64 = 100.0;
 
 pub(crate) fn listener_to_local(table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let process = Measured::start(&format!("local={}", folder.path().join("log").display()))?;
+    let process = Measured::start(&["--ingest", &format!("local={}", folder.path().join("log").display())])?;
     let taken = drive(&process.address, &process)?;
     taken.tell(table, "listener -> local log", "100 k/s per core");
     Ok(())
@@ -45,11 +45,11 @@ pub(crate) fn into_kafka(table: &mut Table) -> Result<()> {
     let producer =
         median_of(100_000, || runtime.block_on(append_all(&log, &records)).expect("Kafka answers"));
     table.time("producer alone -> Kafka, wall time a record", producer, None, "-");
-    let process = Measured::start(&format!("kafka={servers}"))?;
+    let process = Measured::start(&["--ingest", &format!("kafka={servers}")])?;
     drive(&process.address, &process)?.tell(table, "listener -> Kafka", "60 k/s per core");
     drop(process);
     let broker = Mosquitto::start()?;
-    let process = Measured::start(&format!("kafka={servers},broker={}", broker.url()))?;
+    let process = Measured::start(&["--ingest", &format!("kafka={servers},broker={}", broker.url())])?;
     let before = runtime.block_on(log.end_offsets(wire::topic::OBSERVATIONS))?.iter().sum::<u64>();
     let watched =
         || Ok(runtime.block_on(log.end_offsets(wire::topic::OBSERVATIONS))?.iter().sum::<u64>() - before);
@@ -110,16 +110,17 @@ fn drive_until(address: &str, process: &Measured, stored: impl Fn() -> Result<u6
     Ok(Taken { events: EVENTS, wall_s: start.elapsed().as_secs_f64(), cpu_s: process.cpu_s()? - cpu })
 }
 
-/// Ingest in a process of its own.
-struct Measured {
+/// What is measured, in a process of its own.
+pub(crate) struct Measured {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Measured {
-    fn start(log: &str) -> Result<Self> {
+    /// Starts this program with hidden arguments; it prints where it listens.
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--ingest", log])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -128,8 +129,13 @@ impl Measured {
         Ok(Self { child, address: address.trim().to_owned() })
     }
 
+    /// Writes a line to it.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        Ok(writeln!(self.child.stdin.as_mut().context("stdin is piped")?, "{line}")?)
+    }
+
     /// User and system time so far.
-    fn cpu_s(&self) -> Result<f64> {
+    pub(crate) fn cpu_s(&self) -> Result<f64> {
         cpu_s(self.child.id())
     }
 }
@@ -143,7 +149,7 @@ impl Drop for Measured {
 }
 
 /// Returns the user and system time of a process (`man 5 proc`, fields 14 and 15).
-pub(crate) fn cpu_s(process: u32) -> Result<f64> {
+fn cpu_s(process: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let after_name = stat.rsplit(')').next().context("a process has a name")?;
     let ticks: Vec<f64> =

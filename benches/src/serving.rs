@@ -1,5 +1,6 @@
 //! The gateway: a snapshot of 100 k links beside encoding and copying it, and what one more watcher costs.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,19 @@ use bytes::Bytes;
 use eventlog::{Append, Cleanup, Log, Record, TopicSpec};
 use gateway::{Gateway, Parts};
 use model::{LinkState, Source};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 use wire::client::Connection;
 use wire::v1;
 
 use crate::fixture::{self, City};
-use crate::pipeline::cpu_s;
+use crate::pipeline::Measured;
 use crate::table::{Table, median_of};
 
 const LINKS: usize = 100_000;
 const PARTITIONS: u32 = 8;
 const WATCHERS: usize = 50;
-const TICKS: usize = 100;
+const TICKS: usize = 300;
 
 pub(crate) fn measure(table: &mut Table) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(measure_in(table))
@@ -28,7 +30,20 @@ pub(crate) fn measure(table: &mut Table) -> Result<()> {
 async fn measure_in(table: &mut Table) -> Result<()> {
     let city = fixture::city(LINKS)?;
     let folder = tempfile::tempdir()?;
-    let log = Log::open_local(&folder.path().join("log"), eventlog::local::Config::default()).await?;
+    let mut process = Measured::start(&["--gateway", &folder.path().join("log").display().to_string()])?;
+    let address = format!("http://{}", process.address);
+    snapshot(table, &address, &states(&city, 0)).await?;
+    watchers(table, &address, &mut process).await
+}
+
+/// Runs a gateway over a log of its own; each line of standard input is a tick. Until standard input ends.
+pub(crate) fn measured_process(log: &str) -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(gateway_until_told(log))
+}
+
+async fn gateway_until_told(log: &str) -> Result<()> {
+    let city = fixture::city(LINKS)?;
+    let log = Log::open_local(log.as_ref(), eventlog::local::Config::default()).await?;
     let topic =
         |name: &str| TopicSpec { name: name.into(), partitions: PARTITIONS, cleanup: Cleanup::Compact };
     log.ensure_topics(&[
@@ -37,17 +52,22 @@ async fn measure_in(table: &mut Table) -> Result<()> {
         topic(wire::topic::OBSERVATIONS),
     ])
     .await?;
-    let states = states(&city, 0);
-    append(&log, &city, &states).await?;
+    append(&log, &city, &states(&city, 0)).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let gateway = start(&city, &log, listener, stop.clone())?;
-    while gateway.status().links_known < states.len() {
+    while gateway.status().links_known < city.network.links().len() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    snapshot(table, &address, &states).await?;
-    watchers(table, &address, &log, &city).await?;
+    writeln!(std::io::stdout(), "{address}")?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut round = 0;
+    while lines.next_line().await?.is_some() {
+        round += 1;
+        let changed: Vec<_> = states(&city, round).into_iter().step_by(1_000).collect();
+        append(&log, &city, &changed).await?;
+    }
     stop.cancel();
     gateway.stopped().await;
     Ok(log.close().await?)
@@ -96,13 +116,13 @@ async fn snapshot(table: &mut Table, address: &str, states: &[LinkState]) -> Res
     Ok(())
 }
 
-/// CPU time of the whole process with many watchers, less that with one, for each watcher and tick.
-async fn watchers(table: &mut Table, address: &str, log: &Log, city: &City) -> Result<()> {
-    let few = ticks(address, log, city, 1).await?;
-    let many = ticks(address, log, city, WATCHERS).await?;
+/// CPU time of the gateway's process with many watchers, less that with one, for each watcher and tick.
+async fn watchers(table: &mut Table, address: &str, process: &mut Measured) -> Result<()> {
+    let few = ticks(address, process, 1).await?;
+    let many = ticks(address, process, WATCHERS).await?;
     let each = (many - few) / ((WATCHERS - 1) * TICKS) as f64;
     table.time(
-        "one more watcher, a tick of 100 changed links, client's share included",
+        "one more watcher, a tick of 100 changed links, the gateway's CPU",
         each,
         None,
         "8 µs a frame",
@@ -110,7 +130,7 @@ async fn watchers(table: &mut Table, address: &str, log: &Log, city: &City) -> R
     Ok(())
 }
 
-async fn ticks(address: &str, log: &Log, city: &City, watchers: usize) -> Result<f64> {
+async fn ticks(address: &str, process: &mut Measured, watchers: usize) -> Result<f64> {
     let mut streams = Vec::new();
     for _ in 0..watchers {
         let connection = Connection::open(address).await?;
@@ -119,15 +139,14 @@ async fn ticks(address: &str, log: &Log, city: &City, watchers: usize) -> Result
         while !stream.message().await?.is_some_and(|update| update.complete) {}
         streams.push((connection, stream));
     }
-    let before = cpu_s(std::process::id())?;
-    for tick in 0..TICKS {
-        let changed: Vec<_> = states(city, tick + 1).into_iter().step_by(1_000).collect();
-        append(log, city, &changed).await?;
+    let before = process.cpu_s()?;
+    for _ in 0..TICKS {
+        process.tell("tick")?;
         for (_, stream) in &mut streams {
-            stream.message().await?;
+            while stream.message().await?.is_some_and(|update| update.states.is_empty()) {}
         }
     }
-    Ok(cpu_s(std::process::id())? - before)
+    Ok(process.cpu_s()? - before)
 }
 
 fn states(city: &City, round: usize) -> Vec<LinkState> {

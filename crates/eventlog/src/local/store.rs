@@ -83,7 +83,14 @@ impl Store {
         let topics_on_disk = db.keyspace("topics", small_keyspace).map_err(|error| broken(error.into()))?;
         let groups = db.keyspace("groups", small_keyspace).map_err(|error| broken(error.into()))?;
         let topics = open_topics(&db, &topics_on_disk).map_err(broken)?;
-        Ok(Self { db, topics_on_disk, groups, topics: RwLock::new(topics), directory, watermark: Mutex::new(()) })
+        Ok(Self {
+            db,
+            topics_on_disk,
+            groups,
+            topics: RwLock::new(topics),
+            directory,
+            watermark: Mutex::new(()),
+        })
     }
 
     /// The log's directory.
