@@ -11,7 +11,7 @@ use crate::level::Level;
 use crate::link::Own;
 use crate::neighbours::{self, Coupling};
 use crate::partition::{Context, Frozen};
-use crate::queue::Queues;
+use crate::queue::{Picture, Queues};
 use crate::regime::{Regimes, USUALLY_JAMMED};
 use crate::told::Told;
 
@@ -23,8 +23,9 @@ pub(crate) struct Graph {
     /// Probability of a jam above the usual.
     departure: Vec<f64>,
     flow_vph: Vec<f64>,
-    /// By piece of the network: event time of the newest evidence there, ms; `i64::MIN` = never.
-    heard_at: Vec<i64>,
+    /// Whether evidence of the last lateness reaches the link; made anew in each step.
+    #[serde(skip)]
+    reached: Vec<bool>,
     /// PCU and MCU per vehicle, over all links that count.
     mix: (f64, f64),
     coupling: Coupling,
@@ -47,7 +48,7 @@ impl Graph {
             belief: vec![Own::NOTHING.belief; links],
             departure: vec![0.0; links],
             flow_vph: vec![f64::NAN; links],
-            heard_at: vec![i64::MIN; links],
+            reached: Vec::new(),
             mix: (1.0, 1.0),
             coupling: Coupling::default(),
             typical: Vec::new(),
@@ -68,7 +69,7 @@ impl Graph {
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
         for part in frozen {
-            self.take(part, context);
+            self.take(part);
         }
         for part in frozen {
             self.faults.take(at, &part.faults, context, &mut events);
@@ -79,7 +80,10 @@ impl Graph {
                 tell(link as u32, &told);
             }
         }
-        self.queues.step(at, &self.belief, &self.flow_vph, &self.own, context, &mut events);
+        let seen: Vec<bool> =
+            context.network.indices().map(|link| self.is_fresh(at, link, context)).collect();
+        let picture = Picture { belief: &self.belief, flow_vph: &self.flow_vph, own: &self.own, seen: &seen };
+        self.queues.step(at, &picture, context, &mut events);
         events
     }
 
@@ -88,11 +92,9 @@ impl Graph {
         self.told[link as usize]
     }
 
-    fn take(&mut self, part: &Frozen, context: &Context<'_>) {
+    fn take(&mut self, part: &Frozen) {
         for (link, own) in &part.own {
             self.own[*link as usize] = *own;
-            let heard_at = &mut self.heard_at[context.sites[*link as usize].piece as usize];
-            *heard_at = (*heard_at).max(own.newest_at);
         }
         match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
             Ok(place) => self.typical[place].1 = part.typical,
@@ -120,15 +122,20 @@ impl Graph {
             let own = &self.own;
             self.coupling.learn(context.network, &self.departure, |link| own[link.index()].counts());
         }
-        for link in
-            (0..self.own.len()).filter(|link| !self.is_reached(at, *link, context)).collect::<Vec<_>>()
-        {
+        self.reached = neighbours::reached(context.network, |link| self.is_fresh(at, link, context));
+        if self.reached.contains(&true) {
+            // What a link said itself fades for longer than it is news to others; but not where all have fallen silent.
+            for (reached, own) in self.reached.iter_mut().zip(&self.own) {
+                *reached |= heard_within(own, at, FADED_MS);
+            }
+        }
+        for (link, rest) in rest.iter().enumerate().filter(|(link, _)| !self.reached[*link]) {
             // What was estimated from evidence that is gone must not echo between neighbours.
-            (self.belief[link], self.departure[link], self.flow_vph[link]) = (rest[link], 0.0, f64::NAN);
+            (self.belief[link], self.departure[link], self.flow_vph[link]) = (*rest, 0.0, f64::NAN);
         }
         for _ in 0..SWEEPS {
             for link in context.network.indices() {
-                if !self.own[link.index()].counts() {
+                if !self.own[link.index()].counts() && self.reached[link.index()] {
                     self.estimate(link, &rest[link.index()], context);
                 }
             }
@@ -153,11 +160,9 @@ impl Graph {
         }
     }
 
-    /// Tells whether any evidence of the last lateness reaches the link: its neighbours carry it through the whole of their
-    /// piece of the network.
-    fn is_reached(&self, at: Timestamp, link: usize, context: &Context<'_>) -> bool {
-        let heard_at = self.heard_at[context.sites[link].piece as usize];
-        heard_at > i64::MIN && at.as_millis() - heard_at <= context.config.lateness_ms()
+    /// Tells whether the link's own sensors said anything in the last lateness.
+    fn is_fresh(&self, at: Timestamp, link: LinkIndex, context: &Context<'_>) -> bool {
+        heard_within(&self.own[link.index()], at, context.config.lateness_ms())
     }
 
     fn learn_mix(&mut self) {
@@ -176,7 +181,7 @@ impl Graph {
             self.told[link] = Told::NOTHING;
             return None;
         }
-        if !self.is_reached(at, link, context) {
+        if !self.reached[link] {
             self.levels[link] = Level::default();
             let new = Told::nothing(at);
             let old = std::mem::replace(&mut self.told[link], new);
@@ -200,4 +205,11 @@ impl Graph {
         let old = std::mem::replace(&mut self.told[link], new);
         (!new.looks_like(&old)).then_some(new)
     }
+}
+
+/// An hour: by then nothing is left of what a link's sensors said.
+const FADED_MS: i64 = 3_600_000;
+
+fn heard_within(own: &Own, at: Timestamp, age_ms: i64) -> bool {
+    own.newest_at > i64::MIN && at.as_millis() - own.newest_at <= age_ms
 }

@@ -49,6 +49,15 @@ struct Found {
 
 const NO_LINK: u32 = u32::MAX;
 
+/// What is known of all links at one boundary.
+pub(crate) struct Picture<'a> {
+    pub(crate) belief: &'a [Regimes],
+    pub(crate) flow_vph: &'a [f64],
+    pub(crate) own: &'a [Own],
+    /// Whether the link's own sensors said anything in the last lateness.
+    pub(crate) seen: &'a [bool],
+}
+
 impl Queues {
     pub(crate) fn new(links: usize) -> Self {
         Self {
@@ -62,15 +71,14 @@ impl Queues {
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
-        belief: &[Regimes],
-        flow_vph: &[f64],
-        own: &[Own],
+        picture: &Picture<'_>,
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
+        let Picture { belief, own, .. } = *picture;
         self.judge_members(at, belief, context);
         let y: Vec<f64> = belief.iter().map(|belief| belief.quantile(0.5)).collect();
-        let found = self.find(&y, flow_vph, own, context);
+        let found = self.find(&y, picture, context);
         let mut filled: Vec<Filled> =
             found.iter().flat_map(|queue| filled(queue, &y, own, context)).collect();
         filled.sort_unstable_by_key(|filled| filled.link);
@@ -97,7 +105,8 @@ impl Queues {
         }
     }
 
-    fn find(&self, y: &[f64], flow_vph: &[f64], own: &[Own], context: &Context<'_>) -> Vec<Found> {
+    fn find(&self, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Vec<Found> {
+        let Picture { flow_vph, own, seen, .. } = *picture;
         let members: Vec<u32> =
             (0..self.member.len() as u32).filter(|&link| self.member[link as usize]).collect();
         let head = self.heads(&members, y, context);
@@ -109,6 +118,8 @@ impl Queues {
             found.push(measure(group[0].0, links, y, flow_vph, own, context));
         }
         found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
+        // Nobody is called out for a queue that no sensor sees any link of.
+        found.retain(|q| q.links.iter().any(|&link| seen[link as usize]));
         found
     }
 

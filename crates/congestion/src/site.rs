@@ -12,8 +12,6 @@ pub(crate) struct Site {
     /// A signal stands at its end.
     pub(crate) signal: bool,
     pub(crate) partition: u32,
-    /// The piece of the network in which it lies: those links that some way of turns, in any direction, joins.
-    pub(crate) piece: u32,
     /// Whether this process owns its partition; of other links it says nothing.
     pub(crate) owned: bool,
 }
@@ -32,7 +30,6 @@ pub(crate) struct Device {
 
 /// `owned`: the numbers of the owned partitions, sorted, of so many.
 pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Site> {
-    let pieces = pieces(network);
     network
         .indices()
         .map(|index| {
@@ -44,34 +41,10 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
                 lanes: f64::from(link.lanes).max(0.5),
                 signal: link.signal_at_end,
                 partition,
-                piece: pieces[index.index()],
                 owned: owned.binary_search(&partition).is_ok(),
             }
         })
         .collect()
-}
-
-/// Returns for each link the lowest number of a link of its piece.
-fn pieces(network: &Network) -> Vec<u32> {
-    const NONE: u32 = u32::MAX;
-    let mut piece = vec![NONE; network.links().len()];
-    let mut ahead = Vec::new();
-    for start in network.indices() {
-        if piece[start.index()] != NONE {
-            continue;
-        }
-        piece[start.index()] = start.0;
-        ahead.push(start);
-        while let Some(link) = ahead.pop() {
-            for next in network.downstream(link).iter().chain(network.upstream(link)) {
-                if piece[next.index()] == NONE {
-                    piece[next.index()] = start.0;
-                    ahead.push(*next);
-                }
-            }
-        }
-    }
-    piece
 }
 
 pub(crate) fn devices(network: &Network, registry: &Registry) -> Vec<Device> {
@@ -95,7 +68,7 @@ fn middle_m(network: &Network, sensor: &Sensor) -> f64 {
 impl Site {
     /// A street of 300 m.
     pub(crate) fn with_lanes(lanes: f64) -> Self {
-        Self { length_m: 300.0, free_kmh: 50.0, lanes, signal: true, partition: 0, piece: 0, owned: true }
+        Self { length_m: 300.0, free_kmh: 50.0, lanes, signal: true, partition: 0, owned: true }
     }
 }
 

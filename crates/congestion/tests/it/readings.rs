@@ -250,12 +250,12 @@ fn vehicles_that_a_device_counts_and_tells_one_by_one_count_once() {
 fn an_hour_after_its_last_reading_a_jam_is_not_told_any_more() {
     let mut stage = Stage::after_usual_traffic(720);
     assert_eq!(stage.state("l7").congested, Some(true));
-    // Its signal still speaks, and so does a loop far from it.
+    // Its signal still speaks, and so does a loop four links from it.
     for second in (750..=720 + 3600).step_by(30) {
         stage.tell(
             f64::from(second),
-            "loop-0",
-            "l0",
+            "loop-3",
+            "l3",
             Reading::Aggregate(aggregate(4, 40.0 + (second % 7) as f32)),
         );
         stage.tell(f64::from(second), "signal-7", "l7", signal());
@@ -288,6 +288,22 @@ fn when_all_sensors_fall_silent_the_city_is_unknown_and_not_green() {
     }
     let last = stage.states.iter().rev().find(|s| s.link.as_str() == "l0").expect("news of l0");
     assert_eq!(last.source, Source::None, "it is told, too");
+}
+
+#[test]
+fn a_guess_is_carried_six_turns_and_no_queue_is_told_that_nobody_sees() {
+    let mut stage = Stage::new();
+    for second in (30..=900).step_by(30) {
+        stage.tell(f64::from(second), "loop-0", "l0", Reading::Aggregate(aggregate(3, 4.0)));
+        stage.pass(f64::from(second));
+    }
+    let sources: Vec<_> = stage.analyzer.snapshot().map(|state| state.source).collect();
+    assert_eq!(sources[0], Source::Observed);
+    assert!(sources[1..=6].iter().all(|&source| source == Source::Estimated), "{sources:?}");
+    assert!(sources[7..].iter().all(|&source| source == Source::None), "{sources:?}");
+    for event in stage.events.iter().filter(|event| event.kind == EventKind::Queue) {
+        assert!(event.links.iter().any(|link| link.as_str() == "l0"), "{event:?}");
+    }
 }
 
 /// A jam that only probes see: nobody counts anywhere.
