@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use congestion::Analyzer;
-use ingest::{ClockMode, Normaliser, Rules};
+use ingest::{ClockMode, Normaliser};
 use model::Timestamp;
 use roadnet::{Network, Registry};
 
+use crate::config::Settings;
 use crate::{network, sensors};
 
 /// Computes link states from a file of observations.
@@ -49,7 +50,8 @@ pub(crate) struct Args {
 /// One process owns all of the log here, so that there is nothing to split.
 const PARTITION: u32 = 0;
 
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+/// Runs with the analyser and the rules of the configuration, as the service would.
+pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
     let network = Arc::new(network::load(&args.network)?);
     let report = sensors::load(&args.sensors, &network)?;
     let wrong = report.rejected();
@@ -59,14 +61,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         "{} has no usable sensor; `luong sensors check` says why",
         args.sensors.display()
     );
-    let normaliser = Normaliser::new(network.clone(), registry.clone(), Rules::default(), ClockMode::Wall);
+    let normaliser =
+        Normaliser::new(network.clone(), registry.clone(), settings.ingest.rules.clone(), ClockMode::Wall);
     let read = lines::read(&args.observations, &normaliser, usize::from(args.threads))?;
-    let written = replay(&args, network, registry, &read)?;
+    let written = replay(&args, network, registry, settings.analyser.clone(), &read)?;
     let mut out = std::io::stdout().lock();
     if wrong > 0 {
         writeln!(out, "{wrong} rows of the sensor registry not used; `luong sensors check` says why")?;
     }
     write!(out, "{}", read.summary())?;
+    ensure!(
+        !read.observations.is_empty(),
+        "no event could be used: are the network and the registry those of the events?"
+    );
     Ok(writeln!(out, "{written} rows written to {}", args.out.display())?)
 }
 
@@ -74,9 +81,9 @@ fn replay(
     args: &Args,
     network: Arc<Network>,
     registry: Arc<Registry>,
+    config: congestion::Config,
     read: &lines::Read,
 ) -> anyhow::Result<u64> {
-    let config = congestion::Config::default();
     let every_ms = i64::from(args.every) * 1000;
     ensure!(
         every_ms % config.graph_boundary_ms == 0,

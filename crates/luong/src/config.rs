@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn what_can_never_be_listened_on_or_played_is_refused_before_anything_starts() {
+        for wrong in [
+            "gateway.listen=abc",
+            "admin.listen=127.0.0.1:99999",
+            "mqtt.broker=foo",
+            "simulator.scenario=nope",
+        ] {
+            let (key, _) = wrong.split_once('=').unwrap();
+            let error = format!("{:#}", load(&[wrong], &[]).unwrap_err());
+            assert!(error.contains(key), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
     fn the_defaults_are_those_of_the_rooms() {
         let settings = load(&[], &[]).unwrap().settings;
         assert_eq!(settings.log.local, eventlog::local::Config::default());

@@ -1,5 +1,6 @@
 //! `luong doctor`: tries what the service will need, and says in words what to mend.
 
+use std::io::Write as _;
 use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use anyhow::{Context as _, bail};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::city;
-use crate::config::{LogBackend, Settings, listener};
-use crate::service::open_log;
+use crate::config::{LogBackend, OFF, Settings, listener};
+use crate::service::{Roles, open_log};
 
 /// Longer than a healthy broker takes, short enough to wait for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,22 +22,28 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut failed = 0;
     let mut tell = |what: &str, result: anyhow::Result<String>| {
         failed += usize::from(result.is_err());
-        print_line(what, &result);
+        write_line(what, &result)
     };
-    tell("network and sensors", check_city(&settings));
-    tell("data folder", check_folder(&settings));
-    tell("log", check_log(&settings).await);
+    tell("network and sensors", check_city(&settings))?;
+    tell("data folder", check_folder(&settings))?;
+    tell("log", check_log(&settings).await)?;
     if !settings.mqtt.broker.is_empty() {
-        tell("mqtt.broker", check_broker(&settings.mqtt.broker).await);
+        tell("mqtt.broker", check_broker(&settings.mqtt.broker).await)?;
     }
+    // Only `luong up`, which needs the embedded log, has a listener of its own accord.
+    let mqtt_listen = match (settings.mqtt.listen.as_str(), settings.log.backend) {
+        ("auto", LogBackend::Local) => Roles::MQTT_IN_UP,
+        ("auto", LogBackend::Kafka) => OFF,
+        (address, _) => address,
+    };
     for (key, address) in [
-        ("mqtt.listen", settings.mqtt.listen.as_str()),
+        ("mqtt.listen", mqtt_listen),
         ("gateway.listen", &settings.gateway.listen),
         ("gateway.dashboard", &settings.gateway.dashboard),
         ("admin.listen", &settings.admin.listen),
     ] {
-        if let Some(address) = listener(address).filter(|&address| address != "auto") {
-            tell(key, check_port(key, address).await);
+        if let Some(address) = listener(address) {
+            tell(key, check_port(key, address).await)?;
         }
     }
     if failed > 0 {
@@ -45,11 +52,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the findings are this command's result")]
-fn print_line(what: &str, result: &anyhow::Result<String>) {
+fn write_line(what: &str, result: &anyhow::Result<String>) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
     match result {
-        Ok(found) => println!("ok    {what}: {found}"),
-        Err(error) => println!("MEND  {what}: {error:#}"),
+        Ok(found) => writeln!(out, "ok    {what}: {found}"),
+        Err(error) => writeln!(out, "MEND  {what}: {error:#}"),
     }
 }
 

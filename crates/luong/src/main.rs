@@ -17,6 +17,7 @@ mod service;
 mod signals;
 mod watch;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -105,6 +106,8 @@ fn main() -> ExitCode {
     logging::start(cli.log_format);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads us (`| head`) has read enough.
+        Err(Failure::Running(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => {
             tracing::error!("{error:#}");
             ExitCode::from(USAGE)
@@ -125,12 +128,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve(config()?, Roles::SERVE),
         Command::Network(command) => Ok(network::run(command)?),
         Command::Sensors(command) => Ok(sensors::run(command)?),
-        Command::Backtest(args) => Ok(backtest::run(args)?),
+        Command::Backtest(args) => Ok(backtest::run(args, &config()?.settings)?),
         Command::Watch(args) => Ok(asynchronously(async |stop| watch::run(args, stop).await)?),
-        Command::Config { check } => {
-            show(&config()?, check);
-            Ok(())
-        }
+        Command::Config { check } => Ok(show(&config()?, check)?),
         Command::Doctor => {
             let config = config()?;
             Ok(asynchronously(async |_| doctor::run(config.settings).await)?)
@@ -143,11 +143,11 @@ fn serve(config: Config, roles: Roles) -> Result<(), Failure> {
     Ok(asynchronously(async |stop| service::run(settings, roles, stop).await)?)
 }
 
-#[expect(clippy::print_stdout, reason = "the configuration is this command's result")]
-fn show(config: &Config, check: bool) {
+fn show(config: &Config, check: bool) -> anyhow::Result<()> {
     if !check {
-        print!("{}", config.commented());
+        std::io::stdout().write_all(config.commented().as_bytes())?;
     }
+    Ok(())
 }
 
 /// Runs on a runtime whose token is cancelled by the first SIGINT or SIGTERM.
@@ -159,6 +159,11 @@ where
     let done = runtime.block_on(async { work(signals::stop_token()?).await });
     runtime.shutdown_timeout(LAST_WORDS);
     done
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Help and version are no errors.

@@ -27,7 +27,7 @@ impl Roles {
     pub(crate) const ANALYSE: Self = Self { analyse: true, ..Self::NONE };
     pub(crate) const SERVE: Self = Self { serve: true, ..Self::NONE };
     const NONE: Self = Self { ingest: false, analyse: false, serve: false, simulator: false };
-    const MQTT_IN_UP: &str = "127.0.0.1:1883";
+    pub(crate) const MQTT_IN_UP: &str = "127.0.0.1:1883";
 
     /// Everything in one process.
     pub(crate) fn up(no_simulator: bool) -> Self {

@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<(
 
 /// Follows one connection until it breaks; returns when one picture was all that was asked for.
 async fn follow(args: &Args, picture: &mut Picture) -> anyhow::Result<()> {
-    let connection = Connection::open(&args.address).await?;
+    let connection = Connection::open(&with_scheme(&args.address)).await?;
     let mut states = watch_states(&connection, picture).await?;
     let request = v1::WatchEventsRequest::default();
     let mut events =
@@ -88,4 +88,9 @@ async fn watch_states(
         ..v1::WatchStateRequest::default()
     };
     Ok(connection.traffic_state().watch_state(request).await.context("watching states")?.into_inner())
+}
+
+/// The banner of `luong up` tells addresses as they are bound, without a scheme.
+fn with_scheme(address: &str) -> String {
+    if address.contains("://") { address.to_owned() } else { format!("http://{address}") }
 }

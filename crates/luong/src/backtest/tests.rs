@@ -9,6 +9,7 @@ use roadnet::{Defaults, NetworkBuilder, NewLink, Point, RoadClass};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::{Config, Sources};
 
 const SENSORS: &str = "sensor_id,kind,link_id,offset_m,lane,lon,lat,heading_deg,length_m,period_s,format\n\
     loop-a,loop,a,60,,,,90,0,30,native\n\
@@ -98,7 +99,7 @@ impl Case {
 
     fn states(&self, lines: &[String], threads: u16) -> String {
         fs::write(self.dir.path().join("obs.ndjson"), lines.join("\n")).expect("written");
-        run(self.args("obs.ndjson", "states.csv", threads)).expect("a backtest");
+        backtest(self.args("obs.ndjson", "states.csv", threads)).expect("a backtest");
         fs::read_to_string(self.dir.path().join("states.csv")).expect("states")
     }
 }
@@ -145,7 +146,7 @@ fn packed_files_are_read_and_written() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(lines().join("\n").as_bytes()).expect("packed");
     fs::write(case.dir.path().join("obs.ndjson.gz"), packed.finish().expect("packed")).expect("written");
-    run(case.args("obs.ndjson.gz", "states.csv.gz", 2)).expect("a backtest");
+    backtest(case.args("obs.ndjson.gz", "states.csv.gz", 2)).expect("a backtest");
     let bytes = fs::read(case.dir.path().join("states.csv.gz")).expect("states");
     assert_eq!(bytes[..2], [0x1f, 0x8b]);
 }
@@ -160,7 +161,8 @@ fn bad_lines_are_counted_by_reason_and_stop_nothing() {
     assert_eq!(good, case.states(&lines, 1));
     let network = Arc::new(network::load(&case.dir.path().join("net.roadnet")).expect("a network"));
     let sensors = sensors::load(&case.dir.path().join("sensors.csv"), &network).expect("sensors");
-    let normaliser = Normaliser::new(network, Arc::new(sensors.registry), Rules::default(), ClockMode::Wall);
+    let normaliser =
+        Normaliser::new(network, Arc::new(sensors.registry), ingest::Rules::default(), ClockMode::Wall);
     let read = lines::read(&case.dir.path().join("obs.ndjson"), &normaliser, 2).expect("lines");
     let summary = read.summary();
     assert!(summary.contains("62 events read, 60 used"), "{summary}");
@@ -176,7 +178,7 @@ fn a_line_that_is_stamped_years_ahead_is_refused_by_its_number_and_time() {
     let mut lines = lines();
     lines[7] = lines[7].replace("2026-11-23", "2099-11-23");
     fs::write(case.dir.path().join("obs.ndjson"), lines.join("\n")).expect("written");
-    let error = run(case.args("obs.ndjson", "states.csv", 2)).expect_err("a gap of 73 years");
+    let error = backtest(case.args("obs.ndjson", "states.csv", 2)).expect_err("a gap of 73 years");
     let text = format!("{error:#}");
     assert!(text.contains("line 8, at 2099-11-23") && text.contains("7 days"), "{text}");
 }
@@ -184,6 +186,32 @@ fn a_line_that_is_stamped_years_ahead_is_refused_by_its_number_and_time() {
 #[test]
 fn a_missing_file_is_named() {
     let case = Case::new();
-    let error = run(case.args("nowhere.ndjson", "states.csv", 1)).expect_err("no such file");
+    let error = backtest(case.args("nowhere.ndjson", "states.csv", 1)).expect_err("no such file");
     assert!(format!("{error:#}").contains("nowhere.ndjson"), "{error:#}");
+}
+
+#[test]
+fn the_analyser_s_configuration_counts() {
+    let case = Case::new();
+    let usual = case.states(&lines(), 1);
+    let heavier = Sources { set: vec!["analyser.pcu.motorcycle=3.0".to_owned()], ..Sources::default() };
+    let settings = Config::load(&heavier, []).expect("a good key").settings;
+    run(case.args("obs.ndjson", "heavier.csv", 1), &settings).expect("a backtest");
+    let heavier = fs::read_to_string(case.dir.path().join("heavier.csv")).expect("states");
+    assert_ne!(usual, heavier);
+}
+
+#[test]
+fn events_of_another_city_are_an_error() {
+    let case = Case::new();
+    let stranger =
+        r#"{"sensor_id":"stranger","kind":"aggregate","at":"2026-11-23T00:00:30Z","speed_kmh":30}"#;
+    fs::write(case.dir.path().join("obs.ndjson"), stranger).expect("written");
+    let error = backtest(case.args("obs.ndjson", "states.csv", 1)).expect_err("no event of this city");
+    assert!(error.to_string().contains("no event could be used"), "{error}");
+}
+
+/// With the defaults.
+fn backtest(args: Args) -> anyhow::Result<()> {
+    run(args, &Config::load(&Sources::default(), [])?.settings)
 }

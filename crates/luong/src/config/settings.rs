@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -139,6 +139,25 @@ impl Settings {
             bail!("clock.max_skew_s is {}; it must be above 0", self.clock.max_skew_s);
         }
         self.analyser.check()?;
+        for (key, address) in [
+            ("mqtt.listen", &self.mqtt.listen),
+            ("gateway.listen", &self.gateway.listen),
+            ("gateway.dashboard", &self.gateway.dashboard),
+            ("admin.listen", &self.admin.listen),
+        ] {
+            let port =
+                address.rsplit_once(':').and_then(|(host, port)| Some(port).filter(|_| !host.is_empty()));
+            let good = ["", OFF, "auto"].contains(&address.as_str())
+                || port.is_some_and(|p| p.parse::<u16>().is_ok());
+            if !good {
+                bail!("{key} is {address:?}; write it as 127.0.0.1:PORT, or \"off\"");
+            }
+        }
+        let broker = &self.mqtt.broker;
+        if !(broker.is_empty() || broker.starts_with("mqtt://") || broker.starts_with("mqtts://")) {
+            bail!("mqtt.broker is {broker:?}; write it as mqtt://HOST:PORT or mqtts://HOST:PORT");
+        }
+        simulator::Scenario::load(&self.simulator.scenario).context("simulator.scenario")?;
         if !(self.shutdown.grace_s.is_finite() && self.shutdown.grace_s > 0.0) {
             bail!("shutdown.grace_s is {}; it must be above 0", self.shutdown.grace_s);
         }

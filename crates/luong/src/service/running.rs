@@ -11,7 +11,7 @@ use ingest::Ingest;
 use model::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Roles;
 use super::listeners::{Listeners, address};
@@ -236,7 +236,9 @@ fn announce(settings: &Settings, roles: Roles, city: &City, places: &[Place]) {
         city.sensors.sensors().len(),
         roles.names(),
     );
-    banner::print(&city.title, &facts, places);
+    if let Err(error) = banner::write(&city.title, &facts, places) {
+        warn!(%error, "the banner could not be printed");
+    }
 }
 
 /// Waits for a role's end, which nobody asked for; forgets the role then.

@@ -26,6 +26,9 @@ pub(super) fn draw(picture: &Picture, links: usize, terminal: bool) -> std::io::
 }
 
 fn summary(picture: &Picture) -> String {
+    if picture.links() == 0 {
+        return "nothing is known of any link yet".to_owned();
+    }
     let readings = picture.readings_per_s().map_or("?".to_owned(), |rate| format!("{rate:.0}"));
     format!(
         "{}  {} links: {} observed, {} estimated, {} congested  {} open events  {readings} readings/s",
