@@ -94,13 +94,7 @@ impl Rig {
     }
 
     pub(crate) fn metric(&self, name: &str, label: &str) -> f64 {
-        let families = self.metrics.gather();
-        let family = families.iter().find(|family| family.name() == name);
-        let metrics = family.map(|family| family.get_metric()).unwrap_or_default();
-        let fits = |metric: &&prometheus::proto::Metric| {
-            label.is_empty() || metric.get_label().iter().any(|pair| pair.value() == label)
-        };
-        metrics.iter().filter(fits).map(|m| m.get_counter().get_value() + m.get_gauge().get_value()).sum()
+        metric_of(&self.metrics, name, label)
     }
 
     /// Shuts down; returns the log's folder, so that what is in it can be read again.
@@ -108,6 +102,17 @@ impl Rig {
         timeout(PATIENCE, self.ingest.shutdown()).await.expect("ingest ends");
         (self.log, self.folder)
     }
+}
+
+/// Returns the sum of a metric over the series that have the label.
+pub(crate) fn metric_of(metrics: &prometheus::Registry, name: &str, label: &str) -> f64 {
+    let families = metrics.gather();
+    let family = families.iter().find(|family| family.name() == name);
+    let metrics = family.map(|family| family.get_metric()).unwrap_or_default();
+    let fits = |metric: &&prometheus::proto::Metric| {
+        label.is_empty() || metric.get_label().iter().any(|pair| pair.value() == label)
+    };
+    metrics.iter().filter(fits).map(|m| m.get_counter().get_value() + m.get_gauge().get_value()).sum()
 }
 
 pub(crate) async fn read<T>(
