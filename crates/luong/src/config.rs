@@ -9,7 +9,7 @@ mod settings;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use toml_edit::{DocumentMut, Item};
+use toml_edit::DocumentMut;
 
 pub(crate) use settings::{LogBackend, OFF, Settings, listener};
 
@@ -104,10 +104,6 @@ fn unknown_key(document: &DocumentMut, key: &str) -> anyhow::Result<()> {
         Some(near) => bail!("unknown key {key}; did you mean {near}?"),
         None => bail!("unknown key {key}; `luong config` prints all keys"),
     }
-}
-
-fn type_name(item: &Item) -> &'static str {
-    item.type_name()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toml_edit::{DocumentMut, Item, Table, Value};
 
-use super::{read, type_name, unknown_key};
+use super::{read, unknown_key};
 
 /// Tables whose keys are not ours: librdkafka's settings.
 const FREE_TABLES: [&str; 1] = ["log.kafka.client"];
@@ -88,7 +88,7 @@ fn put_free(document: &mut DocumentMut, table: &str, name: &str, value: Value) -
 fn wants(key: &str, default: &Item, given: &str) -> String {
     let kind = match default {
         Item::Value(value) => value.type_name(),
-        other => type_name(other),
+        other => other.type_name(),
     };
     format!("{key} wants a value of type {kind}, not {}", given.trim())
 }
