@@ -56,12 +56,11 @@ impl Analyzer {
         let mut owned = partitions.to_vec();
         owned.sort_unstable();
         owned.dedup();
-        let links = network.links().len();
         Self {
             sites: site::sites(&network, &owned, partition_count),
             devices: site::devices(&network, &registry),
             partitions: owned.into_iter().map(Partition::new).collect(),
-            graph: Graph::new(links),
+            graph: Graph::new(&network),
             network,
             registry,
             config,

@@ -2,7 +2,7 @@
 //! counts on, and keeps the book of events.
 
 use model::{Source, Timestamp, TrafficEvent};
-use roadnet::LinkIndex;
+use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
@@ -14,6 +14,7 @@ use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
 use crate::regime::{Regimes, USUALLY_JAMMED};
 use crate::told::Told;
+use crate::turns::Turns;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
@@ -34,6 +35,7 @@ pub(crate) struct Graph {
     levels: Vec<Level>,
     /// What was told of the links that do not tell their state themselves.
     told: Vec<Told>,
+    turns: Turns,
     queues: Queues,
     faults: Faults,
 }
@@ -42,7 +44,8 @@ pub(crate) struct Graph {
 const SWEEPS: usize = 2;
 
 impl Graph {
-    pub(crate) fn new(links: usize) -> Self {
+    pub(crate) fn new(network: &Network) -> Self {
+        let links = network.links().len();
         Self {
             own: vec![Own::NOTHING; links],
             belief: vec![Own::NOTHING.belief; links],
@@ -54,6 +57,7 @@ impl Graph {
             typical: Vec::new(),
             levels: vec![Level::default(); links],
             told: vec![Told::NOTHING; links],
+            turns: Turns::new(network),
             queues: Queues::new(links),
             faults: Faults::default(),
         }
@@ -68,8 +72,10 @@ impl Graph {
         mut tell: impl FnMut(u32, &Told),
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
+        self.turns.prepare(context.network);
         for part in frozen {
             self.take(part);
+            self.turns.see(context.network, &part.turned);
         }
         for part in frozen {
             self.faults.take(at, &part.faults, context, &mut events);
@@ -139,6 +145,10 @@ impl Graph {
                     self.estimate(link, &rest[link.index()], context);
                 }
             }
+        }
+        if at.as_millis() % LEARN_EVERY_MS == 0 {
+            let own = &self.own;
+            self.turns.fit(context.network, &self.flow_vph, |link| own[link].counts());
         }
         self.learn_mix();
     }

@@ -28,6 +28,7 @@ mod fusion;
 mod graph;
 mod health;
 mod identity;
+mod journeys;
 mod level;
 mod link;
 mod neighbours;
@@ -37,7 +38,10 @@ mod regime;
 mod sample;
 mod site;
 mod spillback;
+#[cfg(test)]
+mod streets;
 mod told;
+mod turns;
 mod window;
 
 pub use analyzer::{Analyzer, Changes};

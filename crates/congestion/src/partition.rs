@@ -18,7 +18,9 @@ use crate::clock::DeviceClock;
 use crate::delay::Typical;
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
+use crate::journeys::{self, Journeys};
 use crate::link::{Cell, Own};
+use crate::sample::What;
 use crate::site::{Device, Site};
 use crate::told::Told;
 use crate::{Config, sample};
@@ -52,6 +54,7 @@ pub(crate) struct Partition {
     /// By sensor number.
     clocks: Vec<DeviceClock>,
     health: Health,
+    journeys: Journeys,
     /// Sensors that the registry does not know, numbered after it in order of appearance.
     strangers: FxHashMap<SensorId, u32>,
     /// Link -> place in `cells`.
@@ -71,6 +74,8 @@ pub(crate) struct Frozen {
     pub(crate) typical: Typical,
     pub(crate) own: Vec<(u32, Own)>,
     pub(crate) faults: Vec<Fault>,
+    /// Turns that vehicles were seen to take: from a link into another.
+    pub(crate) turned: Vec<(u32, u32)>,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -82,6 +87,7 @@ pub(crate) struct Saved {
     identities: identity::Saved,
     clocks: Vec<DeviceClock>,
     health: Health,
+    journeys: journeys::Saved,
     strangers: Vec<SensorId>,
     cells: Vec<Cell>,
     dirty: Vec<u32>,
@@ -98,6 +104,7 @@ impl Partition {
             identities: Identities::default(),
             clocks: Vec::new(),
             health: Health::default(),
+            journeys: Journeys::default(),
             strangers: FxHashMap::default(),
             places: FxHashMap::default(),
             cells: Vec::new(),
@@ -165,6 +172,9 @@ impl Partition {
             return;
         }
         for sample in sample::of(observation, sensor, at, config) {
+            if let What::Probe { vehicle, .. } = sample.what {
+                self.journeys.take(vehicle, link, sample.at, context.network);
+            }
             let place = self.place_of(link);
             let cell = &mut self.cells[place as usize];
             cell.take(sample);
@@ -228,7 +238,9 @@ impl Partition {
         }
         self.dirty.clear();
         let faults = self.health.judge(at, context);
-        self.frozen.push_back(Frozen { at, partition: self.number, typical: self.typical, own, faults });
+        let turned = self.journeys.turned(at);
+        let (partition, typical) = (self.number, self.typical);
+        self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned });
     }
 
     /// Returns what was last told of a link by its own sensors.
@@ -265,6 +277,7 @@ impl Partition {
             identities: self.identities.save(),
             clocks: self.clocks.clone(),
             health: self.health.clone(),
+            journeys: self.journeys.save(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
             cells: self.cells.clone(),
             dirty: self.dirty.clone(),
@@ -281,6 +294,7 @@ impl Partition {
             identities: Identities::load(saved.identities),
             clocks: saved.clocks,
             health: saved.health,
+            journeys: Journeys::load(saved.journeys),
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
             cells: saved.cells,

@@ -1,0 +1,47 @@
+//! The smallest networks that show something, for unit tests.
+
+use model::{ClassSet, VehicleClass};
+use roadnet::{Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, RoadClass};
+
+/// East and north of a corner, in steps of about 100 m.
+type Place = (u8, u8);
+
+pub(crate) fn link(number: u32) -> LinkIndex {
+    LinkIndex(number)
+}
+
+/// Straight links `l0`, `l1` and so on from place to place, each 300 m by its map.
+pub(crate) fn streets(lines: &[(Place, Place)]) -> Network {
+    let mut builder = NetworkBuilder::default();
+    let point = |(x, y): Place| Point { lon: 106.0 + f64::from(x) * 1e-3, lat: 20.0 + f64::from(y) * 1e-3 };
+    let mut nodes = Vec::new();
+    for place in lines.iter().flat_map(|(from, to)| [*from, *to]) {
+        if nodes.iter().all(|(known, _)| *known != place) {
+            nodes.push((place, builder.add_node(format!("{place:?}"), point(place), false)));
+        }
+    }
+    let node = |place| nodes.iter().find(|(known, _)| *known == place).expect("added above").1;
+    for (i, (from, to)) in lines.iter().enumerate() {
+        let new = NewLink {
+            id: format!("l{i}").as_str().into(),
+            from: node(*from),
+            to: node(*to),
+            geometry: vec![point(*from), point(*to)],
+            length_m: Some(300.0),
+            class: RoadClass::Primary,
+            lanes: 2.0,
+            width_m: 7.0,
+            speed_limit_kmh: 50.0,
+            defaults: Defaults::default(),
+            allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
+            name: "".into(),
+            signal_at_end: false,
+            roundabout: false,
+            bridge: false,
+            tunnel: false,
+            conditions: Vec::new(),
+        };
+        builder.add_link(new).expect("the link is sound");
+    }
+    builder.build()
+}
