@@ -33,6 +33,7 @@ mod level;
 mod link;
 mod neighbours;
 mod partition;
+mod quantile;
 mod queue;
 mod regime;
 mod sample;

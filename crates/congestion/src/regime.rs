@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fusion::{Belief, normal};
+use crate::fusion::Belief;
+use crate::quantile::{Hump, Mixture};
 
 /// What is believed of a link: of `y = ln(v_free / v)` in either regime, and the probability of a jam.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -136,20 +137,19 @@ impl Regimes {
 
     /// Returns the probability that `y` is above that.
     pub(crate) fn above(&self, y: f64) -> f64 {
-        let above = |belief: Belief| normal((belief.y - y) / belief.var.sqrt());
-        (1.0 - self.jammed) * above(self.free) + self.jammed * above(self.jam)
+        self.mixture().above(y)
     }
 
-    /// Returns the `y` above which that probability lies.
+    /// Returns the `y` above which that probability lies, to a thousandth.
     pub(crate) fn quantile(&self, above: f64) -> f64 {
-        /// Halvings: from an interval of about 8 to a thousandth.
-        const HALVINGS: u32 = 13;
-        let (mut low, mut high) = (-1.0, 7.0);
-        for _ in 0..HALVINGS {
-            let middle = (low + high) / 2.0;
-            if self.above(middle) > above { low = middle } else { high = middle }
+        self.mixture().quantile(above)
+    }
+
+    fn mixture(&self) -> Mixture {
+        Mixture {
+            low: Hump::new(1.0 - self.jammed, self.free.y, self.free.var),
+            high: Hump::new(self.jammed, self.jam.y, self.jam.var),
         }
-        (low + high) / 2.0
     }
 }
 
