@@ -4,7 +4,7 @@
 //! the interval would end; a Newton step with the second derivative (Halley's method) finds it in one or two evaluations where
 //! halving takes thirteen.
 
-use crate::fusion::normal_and_density;
+use crate::fusion::{normal, normal_and_density};
 
 /// Where quantiles are looked for: beyond it, the nearest end stands for them.
 const BOTTOM: f64 = -1.0;
@@ -20,8 +20,8 @@ pub(crate) struct Mixture {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hump {
-    pub(crate) weight: f64,
-    pub(crate) mean: f64,
+    weight: f64,
+    mean: f64,
     sd: f64,
 }
 
@@ -58,7 +58,8 @@ impl Hump {
 impl Mixture {
     /// Returns the probability that lies above that place.
     pub(crate) fn above(&self, y: f64) -> f64 {
-        self.at(y).above
+        let above = |hump: &Hump| hump.weight * normal((hump.mean - y) / hump.sd);
+        above(&self.low) + above(&self.high)
     }
 
     /// Returns the middle of the thousandth above which that probability lies.
