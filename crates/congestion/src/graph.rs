@@ -126,7 +126,8 @@ impl Graph {
         }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
             let own = &self.own;
-            self.coupling.learn(context.network, &self.departure, |link| own[link.index()].counts());
+            self.coupling
+                .learn(context.network, &self.turns, &self.departure, |link| own[link.index()].counts());
         }
         self.reached = neighbours::reached(context.network, |link| self.is_fresh(at, link, context));
         if self.reached.contains(&true) {
@@ -156,7 +157,7 @@ impl Graph {
     /// Estimates a link that nothing counts on from its neighbours and its probes.
     fn estimate(&mut self, link: LinkIndex, rest: &Regimes, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
-        let around = neighbours::around(network, link, &self.departure, self.coupling);
+        let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
         let prior = Regimes { jammed: (USUALLY_JAMMED + around).clamp(0.02, 0.9), ..*rest };
         let own = &self.own[place];
         self.belief[place] = if own.newest_at == i64::MIN {
@@ -165,7 +166,7 @@ impl Graph {
             Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(rest))
         };
         self.departure[place] = self.belief[place].jammed - USUALLY_JAMMED;
-        if let Some(flow_vph) = neighbours::flow(network, link, context.sites, &self.flow_vph) {
+        if let Some(flow_vph) = neighbours::flow(network, &self.turns, link, &self.flow_vph) {
             self.flow_vph[place] = flow_vph;
         }
     }

@@ -10,7 +10,7 @@
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
-use crate::site::Site;
+use crate::turns::Turns;
 
 /// How much of its neighbours' departure from the typical a link shares.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -57,6 +57,7 @@ impl Coupling {
     pub(crate) fn learn(
         &mut self,
         network: &Network,
+        turns: &Turns,
         departure: &[f64],
         measured: impl Fn(LinkIndex) -> bool,
     ) {
@@ -66,7 +67,7 @@ impl Coupling {
         self.products = prior.products + KEPT * (self.products - prior.products);
         self.squares = prior.squares + KEPT * (self.squares - prior.squares);
         for link in network.indices().filter(|link| measured(*link)) {
-            if let Some(around) = mean_around(network, link, departure, &measured) {
+            if let Some(around) = mean_around(network, turns, link, departure, &measured) {
                 self.products += around * departure[link.index()];
                 self.squares += around * around;
             }
@@ -76,39 +77,49 @@ impl Coupling {
 
 fn mean_around(
     network: &Network,
+    turns: &Turns,
     link: LinkIndex,
     departure: &[f64],
     counts: impl Fn(LinkIndex) -> bool,
 ) -> Option<f64> {
-    let around = network.downstream(link).iter().chain(network.upstream(link));
-    let (sum, n) = around
-        .filter(|next| **next != link && counts(**next))
-        .fold((0.0, 0.0), |(sum, n), next| (sum + departure[next.index()], n + 1.0));
-    (n > 0.0).then(|| sum / n)
+    let after = network.downstream(link).iter().zip(turns.of(link));
+    let (sum, weight) = after
+        .chain(network.upstream(link).iter().zip(turns.brought(link)))
+        .filter(|(next, _)| **next != link && counts(**next))
+        .map(|(next, share)| (next.index(), f64::from(*share)))
+        .fold((0.0, 0.0), |(sum, all), (next, share)| (sum + share * departure[next], all + share));
+    (weight > 0.0).then(|| sum / weight)
 }
 
 /// Returns by how much more than usual a link is likely to be jammed, going by its neighbours.
-pub(crate) fn around(network: &Network, link: LinkIndex, departure: &[f64], coupling: Coupling) -> f64 {
-    coupling.share() * mean_around(network, link, departure, |_| true).unwrap_or(0.0)
+pub(crate) fn around(
+    network: &Network,
+    turns: &Turns,
+    link: LinkIndex,
+    departure: &[f64],
+    coupling: Coupling,
+) -> f64 {
+    coupling.share() * mean_around(network, turns, link, departure, |_| true).unwrap_or(0.0)
 }
 
 /// Returns the flow of a link from those around it, veh/h; `None` when nothing is known of them.
-pub(crate) fn flow(network: &Network, link: LinkIndex, sites: &[Site], flow_vph: &[f64]) -> Option<f64> {
-    let lanes = |links: &[LinkIndex]| links.iter().map(|l| sites[l.index()].lanes).sum::<f64>();
-    let mine = sites[link.index()].lanes;
-    let side = |links: &[LinkIndex], others: fn(&Network, LinkIndex) -> &[LinkIndex]| {
-        let known = links.iter().filter(|l| !flow_vph[l.index()].is_nan());
-        let (sum, known_lanes) = known.fold((0.0, 0.0), |(sum, known), l| {
-            let share = mine / lanes(others(network, *l)).max(mine);
-            (sum + flow_vph[l.index()] * share, known + sites[l.index()].lanes)
-        });
-        // Those that are not known bring as much a lane as those that are.
-        (known_lanes > 0.0).then(|| sum * lanes(links) / known_lanes)
-    };
-    let into = side(network.upstream(link), Network::downstream);
-    let out = side(network.downstream(link), Network::upstream);
-    match (into, out) {
-        (Some(into), Some(out)) => Some((into + out) / 2.0),
-        (one, other) => one.or(other),
+pub(crate) fn flow(network: &Network, turns: &Turns, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
+    let known = |of: &LinkIndex| Some(flow_vph[of.index()]).filter(|flow_vph| !flow_vph.is_nan());
+    let (mut into, mut out) = ((0.0, 0.0), (0.0, 0.0));
+    for (from, brought) in network.upstream(link).iter().zip(turns.brought(link)) {
+        if let Some(flow_vph) = known(from) {
+            into = (into.0 + flow_vph * turns.share(network, *from, link), into.1 + f64::from(*brought));
+        }
     }
+    for (to, share) in network.downstream(link).iter().zip(turns.of(link)) {
+        if let Some(flow_vph) = known(to) {
+            let place = network.upstream(*to).iter().position(|from| *from == link);
+            let mine = place.map_or(0.0, |place| f64::from(turns.brought(*to)[place]));
+            out = (out.0 + flow_vph * mine, out.1 + f64::from(*share));
+        }
+    }
+    // Those that are not known bring as much as those that are, so a side is scaled up by the share that is known of it; and it
+    // counts by that share. The two cancel.
+    let known_share = into.1 + out.1;
+    (known_share > 0.0).then(|| (into.0 + out.0) / known_share)
 }

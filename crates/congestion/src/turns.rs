@@ -30,6 +30,9 @@ pub(crate) struct Turns {
     pull: Vec<f32>,
     #[serde(skip)]
     map: Map,
+    /// Per link and upstream link, in the order of [`Network::upstream`]: the share of the link's vehicles that come from there.
+    #[serde(skip)]
+    brought: Vec<f32>,
 }
 
 /// What the map says; no part of a checkpoint.
@@ -39,19 +42,24 @@ struct Map {
     first: Vec<u32>,
     /// Per turn, its guessed share.
     share: Vec<f32>,
+    /// Per link, the place of its first upstream link in `brought`; and at the end, the number of all.
+    first_upstream: Vec<u32>,
 }
 
 impl Turns {
     pub(crate) fn new(network: &Network) -> Self {
         let map = Map::of(network);
         let (seen, pull) = (vec![0.0; map.share.len()], vec![1.0; network.links().len()]);
-        Self { seen, share: map.share.clone(), pull, map }
+        let mut turns = Self { seen, share: map.share.clone(), pull, map, brought: Vec::new() };
+        turns.bring(network);
+        turns
     }
 
     /// Makes anew what a checkpoint does not hold; to be called before anything else.
     pub(crate) fn prepare(&mut self, network: &Network) {
         if self.map.first.is_empty() {
             self.map = Map::of(network);
+            self.bring(network);
         }
     }
 
@@ -64,6 +72,11 @@ impl Turns {
     pub(crate) fn share(&self, network: &Network, from: LinkIndex, into: LinkIndex) -> f64 {
         let place = network.downstream(from).iter().position(|next| *next == into);
         place.map_or(0.0, |place| f64::from(self.of(from)[place]))
+    }
+
+    /// Returns the share of a link's vehicles that comes from each link before it, in the order of [`Network::upstream`].
+    pub(crate) fn brought(&self, link: LinkIndex) -> &[f32] {
+        &self.brought[self.map.upstream(link)]
     }
 
     /// Takes vehicles that were seen to turn from a link into another.
@@ -93,6 +106,22 @@ impl Turns {
         for link in network.indices() {
             self.share_out(network, link);
         }
+        self.bring(network);
+    }
+
+    /// Turns the shares of those who leave around into shares of those who come: a wider link brings more.
+    fn bring(&mut self, network: &Network) {
+        let mut brought = Vec::with_capacity(self.share.len());
+        for link in network.indices() {
+            let start = brought.len();
+            brought.extend(network.upstream(link).iter().map(|from| {
+                let share = self.share(network, *from, link) as f32;
+                share * network.link(*from).lanes.max(0.5)
+            }));
+            let sum: f32 = brought[start..].iter().sum();
+            brought[start..].iter_mut().for_each(|share| *share /= sum.max(f32::MIN_POSITIVE));
+        }
+        self.brought = brought;
     }
 
     /// Returns what the links before it bring into a link, veh/h; `None` where the flow of one of them is not known.
@@ -118,7 +147,8 @@ impl Turns {
 
 impl Map {
     fn of(network: &Network) -> Self {
-        let mut map = Self { first: vec![0], share: Vec::new() };
+        let mut map = Self { first: vec![0], share: Vec::new(), first_upstream: vec![0] };
+        let mut upstream = 0;
         for link in network.indices() {
             let weight =
                 |into: &LinkIndex| straightness(network, link, *into) * network.link(*into).lanes.max(0.5);
@@ -126,12 +156,18 @@ impl Map {
             let sum: f32 = weights.iter().sum();
             map.share.extend(weights.iter().map(|weight| weight / sum));
             map.first.push(map.share.len() as u32);
+            upstream += network.upstream(link).len() as u32;
+            map.first_upstream.push(upstream);
         }
         map
     }
 
     fn turns(&self, link: LinkIndex) -> std::ops::Range<usize> {
         self.first[link.index()] as usize..self.first[link.index() + 1] as usize
+    }
+
+    fn upstream(&self, link: LinkIndex) -> std::ops::Range<usize> {
+        self.first_upstream[link.index()] as usize..self.first_upstream[link.index() + 1] as usize
     }
 }
 
