@@ -48,6 +48,7 @@ async fn gateway_until_told(log: &str) -> Result<()> {
         |name: &str| TopicSpec { name: name.into(), partitions: PARTITIONS, cleanup: Cleanup::Compact };
     log.ensure_topics(&[
         topic(wire::topic::LINK_STATES),
+        topic(wire::topic::FORECASTS),
         topic(wire::topic::EVENTS),
         topic(wire::topic::OBSERVATIONS),
     ])

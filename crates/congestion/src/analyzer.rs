@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{LinkState, Observation, Timestamp, TrafficEvent};
+use model::{Forecast, LinkState, Observation, Timestamp, TrafficEvent};
 use roadnet::{Network, Registry};
 
 use crate::Config;
@@ -35,12 +35,14 @@ pub struct Changes {
     pub states: Vec<LinkState>,
     /// News of events.
     pub events: Vec<TrafficEvent>,
+    /// What is expected of links of late, where that changed notably.
+    pub forecasts: Vec<Forecast>,
 }
 
 impl Changes {
     /// Tells whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.events.is_empty()
+        self.states.is_empty() && self.events.is_empty() && self.forecasts.is_empty()
     }
 }
 
@@ -109,6 +111,21 @@ impl Analyzer {
         })
     }
 
+    /// Returns what was last told to be expected of each link.
+    pub fn forecasts(&self) -> Vec<Forecast> {
+        self.graph.told_forecasts(&self.context())
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            network: &self.network,
+            registry: &self.registry,
+            config: &self.config,
+            sites: &self.sites,
+            devices: &self.devices,
+        }
+    }
+
     fn place(&self, partition: u32) -> Option<usize> {
         self.partitions.binary_search_by_key(&partition, |p| p.number).ok()
     }
@@ -143,6 +160,7 @@ impl Analyzer {
             let tell = |link: u32, told: &Told| changes.states.push(context.state(link, told));
             let events = graph.step(at, &frozen, &context, tell);
             changes.events.extend(events);
+            changes.forecasts.extend(graph.forecasts(at, &context));
         }
     }
 }

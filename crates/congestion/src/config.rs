@@ -35,6 +35,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// Sensor health.
     pub health: HealthConfig,
+    /// Forecasts.
+    pub forecast: ForecastConfig,
 }
 
 /// Units per vehicle, by class.
@@ -87,6 +89,18 @@ pub struct HealthConfig {
     pub stuck_readings: u32,
     /// A device's clock is off when all its recent readings disagree with log time by more than this, s.
     pub clock_off_s: f64,
+}
+
+/// What forecasts rest on, and when they are told.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ForecastConfig {
+    /// How far the city's clocks are ahead of UTC, min: they tell working days from weekends.
+    pub utc_offset_min: i64,
+    /// A forecast is told again when a speed in it changed by this share of free flow, or an end of an interval by twice this.
+    pub tell_share: f64,
+    /// It is told again after this long even if nothing changed, s: who reads it knows that it still holds.
+    pub tell_every_s: f64,
 }
 
 /// A setting that can't be.
@@ -142,6 +156,7 @@ impl Default for Config {
             },
             queue: QueueConfig::default(),
             health: HealthConfig::default(),
+            forecast: ForecastConfig::default(),
         }
     }
 }
@@ -169,12 +184,27 @@ impl Default for HealthConfig {
     }
 }
 
+impl Default for ForecastConfig {
+    fn default() -> Self {
+        // Vietnam's clocks. A change of 3 % (1.5 of 50 km/h) is below what drivers notice.
+        Self { utc_offset_min: 420, tell_share: 0.03, tell_every_s: 900.0 }
+    }
+}
+
+impl ForecastConfig {
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.utc_offset_min * 60_000
+    }
+}
+
 impl Config {
     /// Checks that the settings can work together.
     ///
     /// # Errors
     /// Names the first setting that can't be, its value and the rule.
     pub fn check(&self) -> Result<(), ConfigError> {
+        /// Kiritimati's clocks are 14 hours ahead, the most there is.
+        const MOST_OFFSET_MIN: i64 = 14 * 60;
         let wrong = |key, value, rule| Err(ConfigError { key, value, rule });
         if self.state_boundary_ms <= 0 {
             return wrong("state_boundary_ms", self.state_boundary_ms as f64, "must be above 0");
@@ -192,7 +222,13 @@ impl Config {
             ("long_window_s", self.long_window_s),
             ("max_skew_s", self.max_skew_s),
             ("congested_share", self.congested_share),
+            ("forecast.tell_share", self.forecast.tell_share),
+            ("forecast.tell_every_s", self.forecast.tell_every_s),
         ];
+        if self.forecast.utc_offset_min.abs() > MOST_OFFSET_MIN {
+            let offset_min = self.forecast.utc_offset_min as f64;
+            return wrong("forecast.utc_offset_min", offset_min, "must be within 14 hours of UTC");
+        }
         match positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
             Some((key, value)) => wrong(key, value, "must be a number above 0"),
             None if self.lateness_s < self.long_window_s => {

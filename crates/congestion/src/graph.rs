@@ -1,12 +1,14 @@
 //! The graph stage: joins the own estimates of all owned partitions as of one boundary, estimates the links that no sensor
 //! counts on, and keeps the book of events.
 
-use model::{Source, Timestamp, TrafficEvent};
+use model::{Forecast, Source, Timestamp, TrafficEvent};
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
 use crate::events::Faults;
+use crate::forecast::Seen;
+use crate::forecasts::Forecasts;
 use crate::level::Level;
 use crate::link::Own;
 use crate::neighbours::{self, Coupling};
@@ -38,6 +40,7 @@ pub(crate) struct Graph {
     turns: Turns,
     queues: Queues,
     faults: Faults,
+    forecasts: Forecasts,
 }
 
 /// Sweeps per graph boundary; warm-started, so that a change has spread by two links at once and on at each boundary.
@@ -60,6 +63,7 @@ impl Graph {
             turns: Turns::new(network),
             queues: Queues::new(links),
             faults: Faults::default(),
+            forecasts: Forecasts::new(links),
         }
     }
 
@@ -91,6 +95,31 @@ impl Graph {
         let picture = Picture { belief: &self.belief, flow_vph: &self.flow_vph, own: &self.own, seen: &seen };
         self.queues.step(at, &picture, context, &mut events);
         events
+    }
+
+    /// Takes the boundary into the forecasts; returns those that changed notably.
+    pub(crate) fn forecasts(&mut self, at: Timestamp, context: &Context<'_>) -> Vec<Forecast> {
+        let mut forecasts = std::mem::replace(&mut self.forecasts, Forecasts::new(0));
+        let typical = |link: u32| (-self.rest(link as usize, context).free.y).exp() as f32;
+        let told = forecasts.step(at, context, |link| self.seen(at, link as usize, context), typical);
+        self.forecasts = forecasts;
+        told
+    }
+
+    /// Returns what was last told to be expected of links.
+    pub(crate) fn told_forecasts(&self, context: &Context<'_>) -> Vec<Forecast> {
+        self.forecasts.told(context).collect()
+    }
+
+    /// Returns what is known of a link: the middle and half the width of what is believed of its speed.
+    fn seen(&self, at: Timestamp, link: usize, context: &Context<'_>) -> Option<Seen> {
+        if !self.reached[link] {
+            return None;
+        }
+        let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-self.belief[link].quantile(above)).exp());
+        let observed = heard_within(&self.own[link], at, (context.config.long_window_s * 1000.0) as i64);
+        let source = if observed { Source::Observed } else { Source::Estimated };
+        Some(Seen { share: middle.min(1.1) as f32, half: ((fast - slow) / 2.0) as f32, source })
     }
 
     /// Returns what was last told of a link here.

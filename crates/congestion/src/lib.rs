@@ -12,7 +12,7 @@
 //! joins the own estimates of all links: it estimates the silent ones and traces queues.
 //!
 //! Reading order: [`Config`], `window` (readings by event time), `link` (the own estimate), `partition` (boundaries),
-//! `graph` (neighbours, queues, events), [`Analyzer`].
+//! `graph` (neighbours, queues, events), [`forecast`] (the next hour), [`Analyzer`].
 
 #![warn(missing_docs)]
 
@@ -24,6 +24,8 @@ mod delay;
 mod events;
 mod evidence;
 mod flow;
+pub mod forecast;
+mod forecasts;
 mod fusion;
 mod graph;
 mod health;
@@ -47,4 +49,4 @@ mod window;
 
 pub use analyzer::{Analyzer, Changes};
 pub use checkpoint::RestoreError;
-pub use config::{Config, ConfigError, HealthConfig, QueueConfig, UnitTable};
+pub use config::{Config, ConfigError, ForecastConfig, HealthConfig, QueueConfig, UnitTable};

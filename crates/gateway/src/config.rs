@@ -14,6 +14,9 @@ pub struct Config {
     pub tick_ms: u64,
     /// A picture whose newest state is older than this is not healthy, seconds; 0 = any age is.
     pub stale_after_s: u64,
+    /// A forecast that was last said longer ago than this is left out, seconds: the analyser says each anew at least every
+    /// quarter of an hour.
+    pub forecast_kept_s: u64,
     /// Connections served at once, for each address, at least 1; further ones wait.
     pub max_connections: usize,
     /// Calls at once on one connection.
@@ -39,6 +42,7 @@ impl Default for Config {
             title: String::new(),
             tick_ms: 25,
             stale_after_s: 60,
+            forecast_kept_s: 1800,
             max_connections: 4096,
             max_streams_per_connection: 256,
             max_connection_age_s: 4 * 3600,

@@ -20,6 +20,7 @@ use wire::v1::traffic_events_server::TrafficEventsServer;
 use crate::book::{BookWriter, EventBook, Keep};
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::outlook::{Outlook, OutlookWriter};
 use crate::picture::{Layout, Picture, PictureWriter};
 use crate::readings;
 use crate::server::{Front, Server};
@@ -71,7 +72,7 @@ pub struct Gateway {
 /// How a gateway fares.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Status {
-    /// Link states and events were read from the log to its end once.
+    /// Link states, forecasts and events were read from the log to its end once.
     pub loaded: bool,
     /// Loaded, and the newest link state is not too old.
     pub fresh: bool,
@@ -94,6 +95,7 @@ impl Gateway {
         let layout = Arc::new(Layout::new(&parts.network));
         let (states, pictures) = states(&parts, &layout, &metrics);
         let (events, books) = events(&parts, &config, &metrics);
+        let (forecasts, outlooks) = forecasts(&parts, &layout, &metrics);
         let shared = Arc::new(Shared {
             network_version: parts.network.version().to_string(),
             network_title: config.title.clone(),
@@ -102,6 +104,8 @@ impl Gateway {
             layout,
             pictures,
             books,
+            outlooks,
+            forecast_kept_ms: i64::try_from(config.forecast_kept_s.saturating_mul(1000)).unwrap_or(i64::MAX),
             readings: Readings::default(),
             metrics: metrics.clone(),
             closing: parts.shutdown,
@@ -113,6 +117,7 @@ impl Gateway {
         let closing = || shared.closing.clone();
         tasks.spawn(tail::follow(parts.log.clone(), states, config.tick(), metrics.clone(), closing()));
         tasks.spawn(tail::follow(parts.log.clone(), events, config.tick(), metrics.clone(), closing()));
+        tasks.spawn(tail::follow(parts.log.clone(), forecasts, config.tick(), metrics.clone(), closing()));
         tasks.spawn(readings::keep_counting(parts.log, Arc::clone(&shared)));
         for (listener, front) in [(parts.grpc, Front::Bare), (parts.dashboard, Front::Page)] {
             if let Some(listener) = listener {
@@ -167,6 +172,19 @@ fn events(
     (tail::Events { writer, books, metrics: metrics.clone(), complaints: Complaints::default() }, receiver)
 }
 
+fn forecasts(
+    parts: &Parts,
+    layout: &Arc<Layout>,
+    metrics: &Metrics,
+) -> (tail::Forecasts, watch::Receiver<Option<Arc<Outlook>>>) {
+    let (outlooks, receiver) = watch::channel(None);
+    let writer = OutlookWriter::new(Arc::clone(&parts.network), Arc::clone(layout));
+    (
+        tail::Forecasts { writer, outlooks, metrics: metrics.clone(), complaints: Complaints::default() },
+        receiver,
+    )
+}
+
 /// Tells how the gateway fares.
 struct Watcher {
     shared: Arc<Shared>,
@@ -177,7 +195,7 @@ impl Watcher {
     fn status(&self) -> Status {
         let (picture, book) = (self.shared.picture().ok(), self.shared.book().ok());
         let as_of = picture.as_ref().and_then(|picture| picture.as_of());
-        let loaded = picture.is_some() && book.is_some();
+        let loaded = picture.is_some() && book.is_some() && self.shared.outlook().is_ok();
         let age_s = as_of.map(|as_of| (self.shared.clock)().seconds_since(as_of));
         let limit = self.config.stale_after();
         Status {

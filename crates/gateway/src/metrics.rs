@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     conflated: IntCounter,
     links_known: IntGauge,
     events_open: IntGauge,
+    forecasts_known: IntGauge,
     freshness: Gauge,
     commits: IntCounter,
     delay: Histogram,
@@ -55,6 +56,7 @@ impl Metrics {
             )?,
             links_known: gauge("luong_gateway_links_known", "Links of which a state is known.")?,
             events_open: gauge("luong_gateway_events_open", "Events that are open.")?,
+            forecasts_known: gauge("luong_gateway_forecasts_known", "Links of which there is a forecast.")?,
             freshness: register(
                 registry,
                 Gauge::new(
@@ -103,6 +105,10 @@ impl Metrics {
 
     pub(crate) fn events_committed(&self, open: usize) {
         self.events_open.set(open as i64);
+    }
+
+    pub(crate) fn forecasts_committed(&self, known: usize) {
+        self.forecasts_known.set(known as i64);
     }
 
     pub(crate) fn set_freshness(&self, seconds: Option<f64>) {

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use model::Timestamp;
 use rustc_hash::FxHashMap;
 
-pub(crate) use layout::{Layout, Slot};
+pub(crate) use layout::{Layout, Slot, TILE};
 pub(crate) use tile::{Change, EncodedState, Place, Tile, bits};
-pub(crate) use writer::{Offered, PictureWriter};
+pub(crate) use writer::{Offered, PictureWriter, REPETITION_MS};
 
 use crate::frames::StepKey;
 use crate::walk::Step;

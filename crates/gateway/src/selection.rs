@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::LevelOfService;
+use model::{LevelOfService, Source};
 use roadnet::{LinkIndex, Network};
 use tonic::Status;
 use wire::v1;
@@ -68,6 +68,12 @@ impl Selection {
         let bad_enough = self.worst_than.map_or(u64::MAX, |level| tile.at_or_worse(level));
         let sure_enough = if self.observed_only { tile.observed() } else { u64::MAX };
         tile.known() & bad_enough & sure_enough
+    }
+
+    /// Tells whether a state at that level, resting on that, passes.
+    pub(crate) fn takes(&self, level: LevelOfService, source: Source) -> bool {
+        self.worst_than.is_none_or(|worst| level >= worst)
+            && (!self.observed_only || source == Source::Observed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The services of `luong.v1`.
 
 mod events;
+mod forecast;
 mod network;
 mod sensors;
 mod state;

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use crate::book::EventBook;
 use crate::metrics::Metrics;
+use crate::outlook::Outlook;
 use crate::picture::{Layout, Picture, Slot};
 
 /// Says what time it is.
@@ -27,6 +28,10 @@ pub(crate) struct Shared {
     pub(crate) pictures: watch::Receiver<Option<Arc<Picture>>>,
     /// `None` until the topic was read to its end once.
     pub(crate) books: watch::Receiver<Option<Arc<EventBook>>>,
+    /// `None` until the topic was read to its end once.
+    pub(crate) outlooks: watch::Receiver<Option<Arc<Outlook>>>,
+    /// A forecast that was last said longer ago is left out.
+    pub(crate) forecast_kept_ms: i64,
     pub(crate) readings: Readings,
     pub(crate) metrics: Metrics,
     /// Cancelled when the gateway stops.
@@ -42,6 +47,11 @@ impl Shared {
     /// Returns the newest picture.
     pub(crate) fn picture(&self) -> Result<Arc<Picture>, Status> {
         self.pictures.borrow().clone().ok_or_else(not_loaded)
+    }
+
+    /// Returns the newest forecasts.
+    pub(crate) fn outlook(&self) -> Result<Arc<Outlook>, Status> {
+        self.outlooks.borrow().clone().ok_or_else(not_loaded)
     }
 
     /// Returns the newest events.

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::book::{BookWriter, Entered, EventBook};
 use crate::metrics::Metrics;
+use crate::outlook::{Outlook, OutlookWriter};
 use crate::picture::{Offered, Picture, PictureWriter};
 use crate::shared::Clock;
 
@@ -171,6 +172,36 @@ impl Follower for Events {
         let book = self.writer.commit();
         self.metrics.events_committed(book.open());
         self.books.send_replace(Some(book));
+    }
+}
+
+/// Follows the forecasts.
+pub(crate) struct Forecasts {
+    pub(crate) writer: OutlookWriter,
+    pub(crate) outlooks: watch::Sender<Option<Arc<Outlook>>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) complaints: Complaints,
+}
+
+impl Follower for Forecasts {
+    const TOPIC: &str = wire::topic::FORECASTS;
+
+    fn take(&mut self, fetched: Fetched) {
+        let outcome = self.writer.offer(&fetched);
+        self.metrics.state_record(outcome);
+        if matches!(outcome, Offered::Broken | Offered::UnknownLink) && self.complaints.may() {
+            let (partition, offset) = (fetched.partition, fetched.offset);
+            warn!(topic = Self::TOPIC, partition, offset, "a record is no forecast of a link; passed over");
+        }
+    }
+
+    /// No client goes on from a place among the forecasts.
+    fn set_positions(&mut self, _positions: Vec<u64>) {}
+
+    fn publish(&mut self) {
+        let outlook = self.writer.commit();
+        self.metrics.forecasts_committed(outlook.known());
+        self.outlooks.send_replace(Some(outlook));
     }
 }
 

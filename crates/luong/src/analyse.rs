@@ -153,7 +153,7 @@ impl Shell {
             self.output.append(changes, &self.metrics).await?;
         }
         if work.just_caught_up() {
-            self.output.append_snapshot(work.snapshot(), &self.metrics).await?;
+            self.output.append_snapshot(work.snapshot(), work.forecasts(), &self.metrics).await?;
             self.output.clear_orphans(&work.owned_links(&self.analyse), work.log_time()).await?;
         }
         Ok(())

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod event;
+mod forecast;
 mod ids;
 mod observation;
 mod state;
@@ -15,6 +16,7 @@ mod time;
 mod vehicle;
 
 pub use event::{EventChange, EventKind, TrafficEvent};
+pub use forecast::{Forecast, ForecastPoint};
 pub use ids::{LinkId, SensorId};
 pub use observation::{
     Aggregate, Alert, AlertKind, Identity, Observation, Passage, Probe, Quality, Queue, Reading, ReadingKind,

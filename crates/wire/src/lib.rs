@@ -9,6 +9,7 @@
 pub mod client;
 mod error;
 mod event;
+mod forecast;
 mod observation;
 mod reading;
 mod state;
@@ -18,6 +19,7 @@ mod vehicle;
 
 pub use error::DecodeError;
 pub use event::{decode_event, encode_event, event_message};
+pub use forecast::{decode_forecast, encode_forecast};
 pub use observation::{
     DeadLetter, LogRecord, SensorMessage, decode_dead_letter, decode_log_record, decode_sensor_message,
     encode_dead_letter, encode_marker, encode_observation, encode_sensor_message,

@@ -25,16 +25,11 @@ pub fn link_state_message(state: &LinkState) -> v1::LinkState {
         congested: state.congested,
         speed_lo_kmh: wide(state.speed_lo_kmh),
         speed_hi_kmh: wide(state.speed_hi_kmh),
-        source: match state.source {
-            Source::None => v1::Source::None,
-            Source::Profile => v1::Source::Profile,
-            Source::Estimated => v1::Source::Estimated,
-            Source::Observed => v1::Source::Observed,
-        }
-        .into(),
+        source: source_message(state.source).into(),
         age_s: wide(state.age_s),
         quality: state.quality.0,
         los_facility: level_message(state.los_facility).into(),
+        forecast_made_at: None,
     }
 }
 
@@ -65,17 +60,31 @@ pub fn decode_link_state(bytes: &[u8]) -> Result<LinkState, DecodeError> {
         level_of_service: level(message.level_of_service)?,
         los_facility: level(message.los_facility)?,
         congested: message.congested,
-        source: match v1::Source::try_from(message.source) {
-            Ok(v1::Source::Unspecified | v1::Source::None) => Source::None,
-            Ok(v1::Source::Profile) => Source::Profile,
-            Ok(v1::Source::Estimated) => Source::Estimated,
-            Ok(v1::Source::Observed) => Source::Observed,
-            Err(_) => return Err(DecodeError::out_of_range("source", message.source)),
-        },
+        source: source(message.source)?,
         age_s: narrow(message.age_s),
         quality: Quality(message.quality),
         link: LinkId(message.link_id.into()),
     })
+}
+
+/// Returns what a state rests on as services answer it.
+pub(crate) fn source_message(source: Source) -> v1::Source {
+    match source {
+        Source::None => v1::Source::None,
+        Source::Profile => v1::Source::Profile,
+        Source::Estimated => v1::Source::Estimated,
+        Source::Observed => v1::Source::Observed,
+    }
+}
+
+pub(crate) fn source(value: i32) -> Result<Source, DecodeError> {
+    match v1::Source::try_from(value) {
+        Ok(v1::Source::Unspecified | v1::Source::None) => Ok(Source::None),
+        Ok(v1::Source::Profile) => Ok(Source::Profile),
+        Ok(v1::Source::Estimated) => Ok(Source::Estimated),
+        Ok(v1::Source::Observed) => Ok(Source::Observed),
+        Err(_) => Err(DecodeError::out_of_range("source", value)),
+    }
 }
 
 /// Returns the level as services answer it; unspecified = not known.

@@ -6,6 +6,8 @@ pub const OBSERVATIONS: &str = "luong.observations.v1";
 pub const DEAD_LETTERS: &str = "luong.dead-letters.v1";
 /// `luong.v1.LinkState`, keyed by link id.
 pub const LINK_STATES: &str = "luong.link-states.v1";
+/// `luong.v1.Forecast`, keyed by link id.
+pub const FORECASTS: &str = "luong.forecasts.v1";
 /// `luong.v1.TrafficEvent`, keyed by event id.
 pub const EVENTS: &str = "luong.events.v1";
 

@@ -112,6 +112,7 @@ pub(crate) fn feed(analyzer: &mut Analyzer, partition: u32, record: &Record, int
     let changes = analyzer.advance(partition, record.received_at());
     into.states.extend(changes.states);
     into.events.extend(changes.events);
+    into.forecasts.extend(changes.forecasts);
     if let Record::Reading(observation) = record {
         analyzer.observe(partition, observation);
     }

@@ -1,7 +1,7 @@
 //! The same logs give the same bytes.
 
 use congestion::{Analyzer, Changes, Config, RestoreError};
-use model::{LinkState, TrafficEvent};
+use model::{Forecast, LinkState, TrafficEvent};
 use proptest::prelude::*;
 
 use crate::city::{City, Dice, PARTITIONS, Record, city, feed, logs};
@@ -14,13 +14,16 @@ const MINUTES: i64 = 9;
 struct Outcome {
     states: Vec<LinkState>,
     events: Vec<TrafficEvent>,
+    forecasts: Vec<Forecast>,
     checkpoint: Vec<u8>,
 }
 
 fn outcome(analyzer: &Analyzer, mut changes: Changes) -> Outcome {
     changes.states.sort_by(|a, b| (a.valid_at, &a.link, a.source).cmp(&(b.valid_at, &b.link, b.source)));
     changes.events.sort_by(|a, b| (a.at, &a.id, a.revision).cmp(&(b.at, &b.id, b.revision)));
-    Outcome { states: changes.states, events: changes.events, checkpoint: analyzer.checkpoint() }
+    changes.forecasts.sort_by(|a, b| (a.made_at, &a.link).cmp(&(b.made_at, &b.link)));
+    let Changes { states, events, forecasts } = changes;
+    Outcome { states, events, forecasts, checkpoint: analyzer.checkpoint() }
 }
 
 /// Feeds the logs in an order that the dice choose, each log in its own order.
@@ -57,6 +60,7 @@ proptest! {
         let logs = logs(&city, seed, MINUTES);
         let one = plain(&city, &logs);
         prop_assert!(!one.events.is_empty(), "the case shows queues");
+        prop_assert!(!one.forecasts.is_empty(), "the case shows forecasts");
         prop_assert!(one == fold(city.whole(), &logs, &mut Dice(seed ^ 1)));
     }
 

@@ -12,7 +12,7 @@ use super::{Change, EncodedState, Layout, Picture, Place, Slot};
 
 /// 10 minutes: an analyser that came back repeats what it said since its checkpoint, and such repetitions don't turn the
 /// picture back. A state that is older than that belongs to a clock that was set anew, and is believed.
-const REPETITION_MS: i64 = 600_000;
+pub(crate) const REPETITION_MS: i64 = 600_000;
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,6 +16,7 @@ use tonic::Status;
 use tonic::body::Body;
 use wire::v1;
 
+use super::forecast::forecast;
 use super::not_built;
 use crate::frames::{FrameBody, FrameBuilder};
 use crate::picture::Picture;
@@ -37,16 +38,21 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
             "/luong.v1.TrafficState/GetLinkHistory",
             post(async || not_built("GetLinkHistory").into_http::<Body>()),
         )
-        .route(
-            "/luong.v1.TrafficState/GetForecast",
-            post(async || not_built("GetForecast").into_http::<Body>()),
-        )
+        .route("/luong.v1.TrafficState/GetForecast", post(get_forecast))
         .with_state(shared)
 }
 
 async fn get_snapshot(State(shared): State<Arc<Shared>>, call: Request<axum::body::Body>) -> Response<Body> {
     let closing = closing(&call, &shared);
     match read::<v1::GetSnapshotRequest>(call).await.and_then(|asked| snapshot(shared, &asked, closing)) {
+        Ok(frames) => streaming(frames),
+        Err(status) => status.into_http(),
+    }
+}
+
+async fn get_forecast(State(shared): State<Arc<Shared>>, call: Request<axum::body::Body>) -> Response<Body> {
+    let closing = closing(&call, &shared);
+    match read::<v1::GetForecastRequest>(call).await.and_then(|asked| forecast(shared, &asked, closing)) {
         Ok(frames) => streaming(frames),
         Err(status) => status.into_http(),
     }

@@ -132,7 +132,6 @@ async fn what_is_not_built_says_so() {
             "GetLinkHistory",
             at.traffic_state().get_link_history(v1::GetLinkHistoryRequest::default()).await.map(drop),
         ),
-        ("GetForecast", at.traffic_state().get_forecast(v1::GetForecastRequest::default()).await.map(drop)),
         (
             "AcknowledgeEvent",
             at.traffic_events().acknowledge_event(v1::AcknowledgeEventRequest::default()).await.map(drop),

@@ -7,6 +7,7 @@ mod rig;
 
 mod arguments;
 mod events;
+mod forecasts;
 mod front;
 mod network;
 mod python;

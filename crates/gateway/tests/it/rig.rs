@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventlog::{Append, Cleanup, Log, Record, TopicSpec};
 use gateway::{Config, Gateway, Parts};
-use model::{LinkState, Timestamp, TrafficEvent};
+use model::{Forecast, LinkState, Timestamp, TrafficEvent};
 use roadnet::{Network, Registry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,12 @@ impl Store {
             cleanup: Cleanup::Delete { retention: Duration::from_secs(3600) },
             ..topic(wire::topic::OBSERVATIONS)
         };
-        let topics = [topic(wire::topic::LINK_STATES), topic(wire::topic::EVENTS), observations];
+        let topics = [
+            topic(wire::topic::LINK_STATES),
+            topic(wire::topic::FORECASTS),
+            topic(wire::topic::EVENTS),
+            observations,
+        ];
         log.ensure_topics(&topics).await.unwrap();
         let network = Arc::new(city::network(links));
         let registry = Arc::new(city::registry(&network));
@@ -108,6 +113,16 @@ impl Store {
         };
         let receipt = self.log.append(states.iter().map(append).collect()).await.unwrap();
         receipt.await.unwrap();
+    }
+
+    pub(crate) async fn append_forecasts(&self, forecasts: &[Forecast]) {
+        let append = |forecast: &Forecast| {
+            let link = self.network.find(forecast.link.as_str());
+            let partition = link.map_or(0, |link| self.network.partition(link, PARTITIONS));
+            let value = wire::encode_forecast(forecast);
+            append(wire::topic::FORECASTS, partition, forecast.link.as_str(), value)
+        };
+        self.log.append(forecasts.iter().map(append).collect()).await.unwrap().await.unwrap();
     }
 
     pub(crate) async fn append_events(&self, events: &[TrafficEvent]) {

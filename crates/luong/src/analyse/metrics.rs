@@ -10,6 +10,7 @@ pub(super) struct Metrics {
     pub(super) observations: IntCounter,
     pub(super) undecodable: IntCounter,
     pub(super) states: IntCounter,
+    pub(super) forecasts: IntCounter,
     pub(super) events: IntCounterVec,
     pub(super) repeated: IntCounter,
     pub(super) checkpoints: IntCounter,
@@ -51,6 +52,7 @@ impl Metrics {
                 "Records of the observations topic that are no observations.",
             )?,
             states: counter("luong_analyse_link_states_total", "Link states appended to the log.")?,
+            forecasts: counter("luong_analyse_forecasts_total", "Forecasts appended to the log.")?,
             repeated: counter(
                 "luong_analyse_repeated_events_total",
                 "Changes of events not appended again because the log holds them since before a restart.",
@@ -80,7 +82,7 @@ impl Metrics {
     ) -> congestion::Changes {
         let start = Instant::now();
         let changes = tick();
-        if !changes.states.is_empty() || !changes.events.is_empty() {
+        if !changes.is_empty() {
             self.advance.observe(start.elapsed().as_secs_f64());
             self.log_time.set(at.as_millis() as f64 / 1000.0);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use congestion::Changes;
 use eventlog::{Append, Log, Receipt, Record};
-use model::{EventChange, LinkId, LinkState, Timestamp, TrafficEvent};
+use model::{EventChange, Forecast, LinkId, LinkState, Timestamp, TrafficEvent};
 use roadnet::Network;
 use tracing::warn;
 use wire::topic;
@@ -21,6 +21,7 @@ pub(super) struct Output {
     network: Arc<Network>,
     partitions: u32,
     link_states: Arc<str>,
+    forecasts: Arc<str>,
     events: Arc<str>,
     /// The newest change of each event in the log, ours included.
     known: HashMap<String, TrafficEvent>,
@@ -36,6 +37,7 @@ impl Output {
             network,
             partitions,
             link_states: topic::LINK_STATES.into(),
+            forecasts: topic::FORECASTS.into(),
             events: topic::EVENTS.into(),
             known: HashMap::new(),
             ours: HashSet::new(),
@@ -64,6 +66,8 @@ impl Output {
         }
         let mut batch: Vec<_> = changes.states.iter().filter_map(|state| self.state_record(state)).collect();
         metrics.states.inc_by(batch.len() as u64);
+        metrics.forecasts.inc_by(changes.forecasts.len() as u64);
+        batch.extend(changes.forecasts.iter().filter_map(|forecast| self.forecast_record(forecast)));
         for event in changes.events {
             self.ours.insert(event.id.clone());
             if self.known.get(&event.id).is_some_and(|known| known.revision >= event.revision) {
@@ -77,13 +81,14 @@ impl Output {
         self.hand_over(batch).await
     }
 
-    /// Tells all states at once, after what was missed is folded.
+    /// Tells all states and forecasts at once, after what was missed is folded.
     pub(super) async fn append_snapshot(
         &mut self,
         states: Vec<LinkState>,
+        forecasts: Vec<Forecast>,
         metrics: &Metrics,
     ) -> anyhow::Result<()> {
-        self.append(Changes { states, events: Vec::new() }, metrics).await
+        self.append(Changes { states, forecasts, ..Changes::default() }, metrics).await
     }
 
     /// Clears events that the log holds open on our links and that this analyser, which started over, knows nothing of:
@@ -143,15 +148,23 @@ impl Output {
     }
 
     fn state_record(&self, state: &LinkState) -> Option<Append> {
-        let link = self.network.find(state.link.as_str())?;
+        self.link_record(&self.link_states, &state.link, wire::encode_link_state(state), state.valid_at)
+    }
+
+    fn forecast_record(&self, forecast: &Forecast) -> Option<Append> {
+        self.link_record(&self.forecasts, &forecast.link, wire::encode_forecast(forecast), forecast.made_at)
+    }
+
+    fn link_record(&self, topic: &Arc<str>, link: &LinkId, value: Bytes, at: Timestamp) -> Option<Append> {
+        let index = self.network.find(link.as_str())?;
         Some(Append {
-            topic: self.link_states.clone(),
-            partition: self.network.partition(link, self.partitions),
+            topic: topic.clone(),
+            partition: self.network.partition(index, self.partitions),
             record: Record {
-                key: Bytes::copy_from_slice(state.link.as_str().as_bytes()),
-                value: wire::encode_link_state(state),
+                key: Bytes::copy_from_slice(link.as_str().as_bytes()),
+                value,
                 headers: Vec::new(),
-                timestamp_ms: state.valid_at.as_millis(),
+                timestamp_ms: at.as_millis(),
             },
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use congestion::{Analyzer, Changes};
 use eventlog::Fetched;
-use model::{LinkId, LinkState, Timestamp};
+use model::{Forecast, LinkId, LinkState, Timestamp};
 use tracing::{error, warn};
 use wire::LogRecord;
 
@@ -69,6 +69,11 @@ impl Work {
         self.analyzer.snapshot().filter(|state| state.valid_at > Timestamp::MIN).collect()
     }
 
+    /// Returns what was last foretold of each owned link.
+    pub(super) fn forecasts(&self) -> Vec<Forecast> {
+        self.analyzer.forecasts()
+    }
+
     /// Returns the links whose partition is ours.
     pub(super) fn owned_links(&self, analyse: &Analyse) -> BTreeSet<LinkId> {
         let network = &analyse.network;
@@ -116,6 +121,7 @@ impl Work {
         let mut changes = fold_one(&mut self.analyzer, partition, &record, metrics);
         if !self.caught_up() {
             changes.states.clear();
+            changes.forecasts.clear();
         }
         changes
     }

@@ -20,7 +20,7 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Log> {
 }
 
 /// The topics of the contract.
-fn topics(settings: &Settings) -> [TopicSpec; 4] {
+fn topics(settings: &Settings) -> [TopicSpec; 5] {
     let hours = |h: u64| Duration::from_secs(h.saturating_mul(3600));
     let log = &settings.log;
     let topic = |name: &str, cleanup| TopicSpec { name: name.into(), partitions: log.partitions, cleanup };
@@ -28,6 +28,7 @@ fn topics(settings: &Settings) -> [TopicSpec; 4] {
         topic(topic::OBSERVATIONS, Cleanup::Delete { retention: hours(log.observations_retention_h) }),
         topic(topic::DEAD_LETTERS, Cleanup::Delete { retention: hours(log.dead_letters_retention_h) }),
         topic(topic::LINK_STATES, Cleanup::Compact),
+        topic(topic::FORECASTS, Cleanup::Compact),
         topic(topic::EVENTS, Cleanup::CompactAndDelete { retention: hours(log.events_retention_h) }),
     ]
 }

@@ -6,5 +6,6 @@ mod service;
 
 mod command_line;
 mod deploy;
+mod forecast;
 mod roles;
 mod up;

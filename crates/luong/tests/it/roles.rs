@@ -41,7 +41,7 @@ while True:
 "#;
 
 /// Writes the map and the registry; returns their paths as settings.
-fn city(folder: &Path) -> [String; 2] {
+pub(crate) fn city(folder: &Path) -> [String; 2] {
     let features: Vec<String> = LINKS
         .iter()
         .enumerate()
@@ -72,10 +72,10 @@ fn city(folder: &Path) -> [String; 2] {
     [format!("network.file={}", network.display()), format!("sensors.file={}", sensors.display())]
 }
 
-/// Publishes lines to one topic at QoS 1; returns when the broker has acknowledged all.
-fn publish(broker: &Mosquitto, topic: &str, lines: &[String]) {
+/// Publishes lines to one topic at QoS 1; returns when who listens at the port has acknowledged all.
+pub(crate) fn publish(port: u16, topic: &str, lines: &[String]) {
     let mut client = Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &broker.port().to_string(), "-q", "1", "-t", topic, "-l"])
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic, "-l"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -95,7 +95,7 @@ fn report(broker: &Mosquitto, round: usize) {
                 format!(r#"{{"seq":{second},"at":{at},"period_s":1,"counts":{counts},"speed_kmh":30}}"#)
             })
             .collect();
-        publish(broker, &format!("luong/v1/loop-{link}/aggregate"), &lines);
+        publish(broker.port(), &format!("luong/v1/loop-{link}/aggregate"), &lines);
     }
 }
 
@@ -188,7 +188,7 @@ fn killing_each_role_in_turn_loses_nothing_and_doubles_nothing() {
     // What comes after the minute lets its boundary pass.
     for link in LINKS {
         let later = format!(r#"{{"seq":999,"at":{},"period_s":1,"queue_m":0}}"#, MINUTE + 61_000);
-        publish(&broker, &format!("luong/v1/loop-{link}/aggregate"), &[later]);
+        publish(broker.port(), &format!("luong/v1/loop-{link}/aggregate"), &[later]);
     }
     for link in LINKS {
         wait_for_flow(&mut watch, link, rounds * SECONDS * VEHICLES, &mut analyse);

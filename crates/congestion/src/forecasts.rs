@@ -1,0 +1,151 @@
+//! Forecasts as they are told: what the graph stage knows goes into the [`Forecaster`], what changed notably comes out.
+
+use model::{Forecast, ForecastPoint, LinkId, Source, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::ForecastConfig;
+use crate::forecast::{Around, Expected, Forecaster, PARTS, STEP_MS, Seen};
+use crate::partition::Context;
+
+/// Once a minute each link is looked at: five samples a step.
+const SAMPLE_MS: i64 = 60_000;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Forecasts {
+    forecaster: Forecaster,
+    told: Vec<Told>,
+    /// End of the newest step that was closed, or in which all began.
+    ended: Option<Timestamp>,
+    /// The part of the links that is worked off next; [`PARTS`] = the step is done.
+    next_part: u32,
+    /// Follows from the map.
+    #[serde(skip)]
+    around: Option<Around>,
+}
+
+/// What was last told of a link: lower end, middle and upper end by horizon, in tenths of km/h.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct Told {
+    made_at: Timestamp,
+    source: Source,
+    points: [[u16; 3]; Forecast::HORIZONS_S.len()],
+}
+
+impl Told {
+    const NOTHING: Self =
+        Self { made_at: Timestamp::MIN, source: Source::None, points: [[0; 3]; Forecast::HORIZONS_S.len()] };
+
+    fn of(made_at: Timestamp, expected: &Expected, free_kmh: f64) -> Self {
+        let tenths = |share: f32| (f64::from(share) * free_kmh * 10.0).round() as u16;
+        Self { made_at, source: expected.source, points: expected.points.map(|point| point.map(tenths)) }
+    }
+
+    /// Tells whether it differs notably from what was told before.
+    fn is_news_after(&self, told: &Self, free_kmh: f64, config: &ForecastConfig) -> bool {
+        if self.source != told.source {
+            return true;
+        }
+        let most = config.tell_share * free_kmh * 10.0;
+        let off = |(new, old): (&[u16; 3], &[u16; 3])| {
+            let differs = |i: usize, most: f64| f64::from(new[i].abs_diff(old[i])) > most;
+            differs(1, most) || differs(0, 2.0 * most) || differs(2, 2.0 * most)
+        };
+        let old = (self.made_at - told.made_at) as f64 >= config.tell_every_s * 1000.0;
+        self.source > Source::None && (old || self.points.iter().zip(&told.points).any(off))
+    }
+
+    fn forecast(&self, link: LinkId, free_kmh: f64) -> Forecast {
+        let kmh = |tenths: u16| f32::from(tenths) / 10.0;
+        let point = |(&horizon_s, &[low, middle, high]): (&u32, &[u16; 3])| ForecastPoint {
+            horizon_s,
+            speed_kmh: kmh(middle),
+            speed_lo_kmh: kmh(low),
+            speed_hi_kmh: kmh(high),
+        };
+        let known = self.points.iter().filter(|_| self.source > Source::None);
+        Forecast {
+            link,
+            made_at: self.made_at,
+            source: self.source,
+            free_flow_speed_kmh: free_kmh as f32,
+            points: Forecast::HORIZONS_S.iter().zip(known).map(point).collect(),
+        }
+    }
+}
+
+impl Forecasts {
+    pub(crate) fn new(links: usize) -> Self {
+        let (forecaster, told) = (Forecaster::new(links), vec![Told::NOTHING; links]);
+        Self { forecaster, told, ended: None, next_part: PARTS, around: None }
+    }
+
+    /// Takes a graph boundary: looks at some links, closes the step that has ended, and works some links off.
+    ///
+    /// `seen`: what is known of a link; `typical`: its speed where nothing is, a share of free flow.
+    pub(crate) fn step(
+        &mut self,
+        at: Timestamp,
+        context: &Context<'_>,
+        seen: impl Fn(u32) -> Option<Seen>,
+        typical: impl Fn(u32) -> f32,
+    ) -> Vec<Forecast> {
+        let mut forecasts = Vec::new();
+        // What is looked at now belongs to the step that ends now, not to one that ended before.
+        self.close(at.plus_millis(-1).floor(STEP_MS), context, &typical, &mut forecasts);
+        let turns = (SAMPLE_MS / context.config.graph_boundary_ms).max(1);
+        let turn = (at.as_millis() / context.config.graph_boundary_ms).rem_euclid(turns);
+        for link in (turn as u32..self.told.len() as u32).step_by(turns as usize) {
+            if let Some(seen) = seen(link).filter(|_| context.sites[link as usize].owned) {
+                self.forecaster.see(link, seen);
+            }
+        }
+        self.close(at.floor(STEP_MS), context, &typical, &mut forecasts);
+        self.work(PARTS / turns.min(PARTS.into()) as u32, context, &mut forecasts);
+        forecasts
+    }
+
+    /// Closes the step that ended then, if it is not closed yet; the first is that in which all begins.
+    fn close(
+        &mut self,
+        ended: Timestamp,
+        context: &Context<'_>,
+        typical: &impl Fn(u32) -> f32,
+        forecasts: &mut Vec<Forecast>,
+    ) {
+        let Some(before) = self.ended.replace(ended) else { return };
+        self.ended = Some(before.max(ended));
+        if ended > before {
+            self.work(PARTS, context, forecasts);
+            let around = self.around.get_or_insert_with(|| Around::of(context.network));
+            self.forecaster.close(ended, context.config.forecast.ahead_ms(), around, typical);
+            self.next_part = 0;
+        }
+    }
+
+    /// Yields what was last told of each link of which something is expected.
+    pub(crate) fn told<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = Forecast> + 'a {
+        let links = context.network.links().iter().zip(context.sites);
+        let known = self.told.iter().zip(links).filter(|(told, _)| told.source > Source::None);
+        known.map(|(told, (link, site))| told.forecast(link.id.clone(), site.free_kmh))
+    }
+
+    /// Works off the next parts.
+    fn work(&mut self, parts: u32, context: &Context<'_>, forecasts: &mut Vec<Forecast>) {
+        let Some(made_at) = self.forecaster.at() else { return };
+        let config = &context.config.forecast;
+        for part in self.next_part..(self.next_part + parts).min(PARTS) {
+            self.forecaster.work(part, config.ahead_ms(), |link, expected| {
+                let free_kmh = context.sites[link as usize].free_kmh;
+                let nothing = Told { made_at, ..Told::NOTHING };
+                let new = expected.map_or(nothing, |expected| Told::of(made_at, &expected, free_kmh));
+                let told = &mut self.told[link as usize];
+                if new.is_news_after(told, free_kmh, config) {
+                    *told = new;
+                    let id = context.network.links()[link as usize].id.clone();
+                    forecasts.push(new.forecast(id, free_kmh));
+                }
+            });
+            self.next_part = part + 1;
+        }
+    }
+}
