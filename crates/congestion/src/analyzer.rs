@@ -58,9 +58,10 @@ impl Analyzer {
         let mut owned = partitions.to_vec();
         owned.sort_unstable();
         owned.dedup();
+        let sites = site::sites(&network, &owned, partition_count);
         Self {
-            sites: site::sites(&network, &owned, partition_count),
-            devices: site::devices(&network, &registry),
+            devices: site::devices(&network, &registry, &sites),
+            sites,
             partitions: owned.into_iter().map(Partition::new).collect(),
             graph: Graph::new(&network),
             network,
@@ -89,7 +90,6 @@ impl Analyzer {
     /// Takes a record of a partition. A repetition, a link or a partition that is not ours, and what is too late changes
     /// nothing.
     pub fn observe(&mut self, partition: u32, observation: &Observation) {
-        let Some(link) = self.network.find(observation.link.as_str()) else { return };
         let Some(place) = self.place(partition) else { return };
         let context = Context {
             network: &self.network,
@@ -98,7 +98,7 @@ impl Analyzer {
             sites: &self.sites,
             devices: &self.devices,
         };
-        self.partitions[place].observe(link.0, observation, &context);
+        self.partitions[place].observe(observation, &context);
     }
 
     /// Yields the newest state of every link of the owned partitions, in the order of links.

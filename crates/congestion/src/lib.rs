@@ -40,6 +40,7 @@ mod queue;
 mod regime;
 mod sample;
 mod site;
+mod source;
 mod spillback;
 #[cfg(test)]
 mod streets;

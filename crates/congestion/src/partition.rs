@@ -14,7 +14,6 @@ use roadnet::{Network, Registry};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::DeviceClock;
 use crate::delay::Typical;
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
@@ -22,6 +21,7 @@ use crate::journeys::{self, Journeys};
 use crate::link::{Cell, Own};
 use crate::sample::What;
 use crate::site::{Device, Site};
+use crate::source::{self, Place, Sources};
 use crate::told::Told;
 use crate::{Config, sample};
 
@@ -51,8 +51,7 @@ pub(crate) struct Partition {
     /// The boundary that comes next.
     next: Timestamp,
     identities: Identities,
-    /// By sensor number.
-    clocks: Vec<DeviceClock>,
+    sources: Sources,
     health: Health,
     journeys: Journeys,
     /// Sensors that the registry does not know, numbered after it in order of appearance.
@@ -85,7 +84,7 @@ pub(crate) struct Saved {
     clock: Option<Timestamp>,
     next: Timestamp,
     identities: identity::Saved,
-    clocks: Vec<DeviceClock>,
+    sources: source::Saved,
     health: Health,
     journeys: journeys::Saved,
     strangers: Vec<SensorId>,
@@ -102,7 +101,7 @@ impl Partition {
             clock: None,
             next: Timestamp::MIN,
             identities: Identities::default(),
-            clocks: Vec::new(),
+            sources: Sources::default(),
             health: Health::default(),
             journeys: Journeys::default(),
             strangers: FxHashMap::default(),
@@ -153,34 +152,34 @@ impl Partition {
     }
 
     /// Takes one record of this partition.
-    pub(crate) fn observe(&mut self, link: u32, observation: &Observation, context: &Context<'_>) {
+    pub(crate) fn observe(&mut self, observation: &Observation, context: &Context<'_>) {
         let Context { config, registry, devices, .. } = context;
+        let registered = registry.find(observation.sensor.as_str()).map(|(index, _)| index.0);
+        let Some(at_place) = self.place_of(registered, observation, context) else { return };
+        let sensor = registered.unwrap_or_else(|| self.stranger(&observation.sensor, registry));
+        let device = devices.get(sensor as usize);
         let now = self.clock.unwrap_or(observation.received_at);
-        let sensor = self.number_of(&observation.sensor, registry);
-        if !self.identities.insert(identity::key(sensor, observation), now, config.lateness_ms()) {
+        let source = self.sources.of(sensor, device, self.number);
+        if !self.identities.insert(sensor, observation, &mut source.series, now, config.lateness_ms()) {
             return;
         }
-        if self.clocks.len() <= sensor as usize {
-            self.clocks.resize(sensor as usize + 1, DeviceClock::default());
-        }
-        let clock = &mut self.clocks[sensor as usize];
-        clock.take(observation.at, observation.received_at);
-        let error = clock.error_ms((config.health.clock_off_s * 1000.0) as i64);
+        source.spoke_of = Some(at_place);
+        source.clock.take(observation.at, observation.received_at);
+        let error = source.clock.error_ms((config.health.clock_off_s * 1000.0) as i64);
         let at = observation.at.plus_millis(error);
-        self.health.take(sensor, devices.get(sensor as usize), observation, now, error, config);
+        self.health.take(sensor, device, observation, now, error, config);
         if now - at > config.lateness_ms() || at - now > (config.max_skew_s * 1000.0) as i64 {
             return;
         }
         for sample in sample::of(observation, sensor, at, config) {
             if let What::Probe { vehicle, .. } = sample.what {
-                self.journeys.take(vehicle, link, sample.at, context.network);
+                self.journeys.take(vehicle, at_place.link, sample.at, context.network);
             }
-            let place = self.place_of(link);
-            let cell = &mut self.cells[place as usize];
+            let cell = &mut self.cells[at_place.cell as usize];
             cell.take(sample);
             if !cell.dirty {
                 cell.dirty = true;
-                self.dirty.push(place);
+                self.dirty.push(at_place.cell);
             }
         }
     }
@@ -248,23 +247,33 @@ impl Partition {
         self.places.get(&link).map_or(Told::NOTHING, |&place| self.cells[place as usize].told)
     }
 
-    fn number_of(&mut self, sensor: &SensorId, registry: &Registry) -> u32 {
-        match registry.find(sensor.as_str()) {
-            Some((index, _)) => index.0,
-            None => {
-                let next = (registry.sensors().len() + self.strangers.len()) as u32;
-                *self.strangers.entry(sensor.clone()).or_insert(next)
-            }
+    /// Returns where the link of an observation is; `None` when the network does not know it.
+    fn place_of(
+        &mut self,
+        sensor: Option<u32>,
+        observation: &Observation,
+        context: &Context<'_>,
+    ) -> Option<Place> {
+        let source = sensor
+            .and_then(|sensor| self.sources.find(sensor, context.devices.get(sensor as usize), self.number));
+        let spoke_of = source.and_then(|source| source.spoke_of);
+        let links = context.network.links();
+        if let Some(place) = spoke_of.filter(|place| links[place.link as usize].id == observation.link) {
+            return Some(place);
         }
-    }
-
-    fn place_of(&mut self, link: u32) -> u32 {
+        let link = context.network.find(observation.link.as_str())?.0;
         let next = self.cells.len() as u32;
-        let place = *self.places.entry(link).or_insert(next);
-        if place == next {
+        let cell = *self.places.entry(link).or_insert(next);
+        if cell == next {
             self.cells.push(Cell::new(link));
         }
-        place
+        Some(Place { link, cell })
+    }
+
+    /// Numbers a sensor that the registry does not know.
+    fn stranger(&mut self, sensor: &SensorId, registry: &Registry) -> u32 {
+        let next = (registry.sensors().len() + self.strangers.len()) as u32;
+        *self.strangers.entry(sensor.clone()).or_insert(next)
     }
 
     pub(crate) fn save(&self) -> Saved {
@@ -275,7 +284,7 @@ impl Partition {
             clock: self.clock,
             next: self.next,
             identities: self.identities.save(),
-            clocks: self.clocks.clone(),
+            sources: self.sources.save(),
             health: self.health.clone(),
             journeys: self.journeys.save(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
@@ -292,7 +301,7 @@ impl Partition {
             clock: saved.clock,
             next: saved.next,
             identities: Identities::load(saved.identities),
-            clocks: saved.clocks,
+            sources: Sources::load(saved.sources),
             health: saved.health,
             journeys: Journeys::load(saved.journeys),
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),

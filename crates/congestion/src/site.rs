@@ -1,6 +1,7 @@
 //! What the map and the registry say of a link once and for all.
 
 use roadnet::{Network, Registry, Sensor, SensorKind};
+use rustc_hash::FxHashMap;
 
 /// The fixed facts of a link that the estimates use.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Device {
     pub(crate) reach_m: f64,
     /// From the link's start, m; the middle where the registry does not say.
     pub(crate) offset_m: f64,
+    /// The partition in which it stands, and its number among the sensors there; `None` for a fleet.
+    home: Option<(u32, u32)>,
 }
 
 /// `owned`: the numbers of the owned partitions, sorted, of so many.
@@ -47,7 +50,14 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
         .collect()
 }
 
-pub(crate) fn devices(network: &Network, registry: &Registry) -> Vec<Device> {
+pub(crate) fn devices(network: &Network, registry: &Registry, sites: &[Site]) -> Vec<Device> {
+    let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut home = |sensor: &Sensor| {
+        let partition = sites[sensor.link?.index()].partition;
+        let next = numbers.entry(partition).or_insert(0);
+        *next += 1;
+        Some((partition, *next - 1))
+    };
     registry
         .sensors()
         .iter()
@@ -56,6 +66,7 @@ pub(crate) fn devices(network: &Network, registry: &Registry) -> Vec<Device> {
             period_ms: sensor.period_s.map_or(0, |s| (f64::from(s) * 1000.0) as i64),
             reach_m: Some(f64::from(sensor.length_m)).filter(|m| m.is_finite() && *m > 0.0).unwrap_or(0.0),
             offset_m: sensor.offset_m.map_or_else(|| middle_m(network, sensor), f64::from),
+            home: home(sensor),
         })
         .collect()
 }
@@ -73,6 +84,11 @@ impl Site {
 }
 
 impl Device {
+    /// Returns its number among the sensors of that partition, if it stands there.
+    pub(crate) fn number_in(&self, partition: u32) -> Option<u32> {
+        self.home.filter(|(home, _)| *home == partition).map(|(_, number)| number)
+    }
+
     /// Tells whether it counts vehicles, period by period.
     pub(crate) fn counts(&self) -> bool {
         matches!(

@@ -1,5 +1,6 @@
 //! Names that others gave: to a link by its map, to a sensor by its operator.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use compact_str::CompactString;
@@ -23,6 +24,20 @@ impl LinkId {
 impl SensorId {
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Maps by name are asked with plain text, without a copy.
+impl Borrow<str> for LinkId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Maps by name are asked with plain text, without a copy.
+impl Borrow<str> for SensorId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -115,7 +115,7 @@ impl Network {
 
     /// Returns the link of that name.
     pub fn find(&self, id: &str) -> Option<LinkIndex> {
-        self.by_id.get(&LinkId::from(id)).copied()
+        self.by_id.get(id).copied()
     }
 
     /// Returns the links that may follow this one.

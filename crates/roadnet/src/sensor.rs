@@ -110,7 +110,7 @@ impl Registry {
 
     /// Returns the device of that name with its place.
     pub fn find(&self, id: &str) -> Option<(SensorIndex, &Sensor)> {
-        let index = *self.by_id.get(&SensorId::from(id))?;
+        let index = *self.by_id.get(id)?;
         Some((index, &self.sensors[index.0 as usize]))
     }
 
