@@ -1,129 +1,71 @@
-//! The analyser: one observation, one tick, at 10 k and 100 k links.
+//! The analyser: one observation, ticks, replay, recovery and memory, and how each grows from 10 k to 1 M links.
+//!
+//! Times are this thread's own on the processor: on a shared machine the clock on the wall tells of the neighbours.
 
-use std::time::Instant;
+mod floor;
+mod rig;
 
 use anyhow::Result;
-use congestion::Analyzer;
-use model::Observation;
 
-use crate::fixture::{self, City};
-use crate::table::{Table, median_of};
+use self::rig::{Heard, Rig};
+use crate::fixture;
+use crate::table::Table;
 
-/// The analyser's step of log time, ms.
-const BOUNDARY_MS: i64 = 250;
-/// Ticks measured of which the median is kept.
-const TICKS: usize = 15;
+/// 50 k is the size that budgets are set for, 300 k the memory's, 1 M that of recovery.
+const SIZES: [usize; 5] = [10_000, 50_000, 100_000, 300_000, 1_000_000];
+
+/// Steps of log time: link states, and the graph's work.
+const STATES_MS: i64 = 250;
+const GRAPH_MS: i64 = 5_000;
 
 pub(crate) fn measure(table: &mut Table) -> Result<()> {
-    for links in [10_000, 100_000] {
-        let city = fixture::city(links)?;
-        let mut rig = Rig::new(&city);
-        let observe = rig.observe_all();
-        let copy = rig.copy_observations();
-        table.time(&format!("observe, {links} links"), observe, Some(("copy the observation", copy)), "1 µs");
-        let full = rig.tick(1);
-        let incremental = rig.tick(20);
-        let states = rig.copy_states();
-        table.time(
-            &format!("tick, {links} links, all heard"),
-            full,
-            Some(("memcpy of the states", states)),
-            "-",
+    SIZES.into_iter().try_for_each(|links| of_size(table, links))
+}
+
+pub(crate) fn of_size(table: &mut Table, links: usize) -> Result<()> {
+    let dense = fixture::city(links)?;
+    let before = rig::resident_bytes()?;
+    let mut rig = Rig::new(&dense);
+    let bytes = (rig::resident_bytes()? - before) / links as f64;
+    rig.name(
+        table,
+        "memory",
+        format!("{bytes:.0} B a link, of it readings of 5 min {} B", rig.readings_bytes()),
+    );
+    let observe = rig.observe_all();
+    let copy = rig.copy_observations();
+    rig.row(table, "observe", observe, ("copy the observation", copy), "0.3 µs");
+    for (what, heard, bar) in [("all heard", Heard::All, "50 ms"), ("5 % heard", Heard::OneIn(20), "5 ms")] {
+        let tick = rig.tick(STATES_MS, heard);
+        rig.row(
+            table,
+            &format!("tick, {what}"),
+            tick,
+            ("copy the states told", rig.copy_told(heard)),
+            bar_at(links, bar),
         );
-        table.time(
-            &format!("tick, {links} links, 5 % heard"),
-            incremental,
-            Some(("memcpy of the states", states)),
-            "-",
+    }
+    let rate = 1.0 / rig.replay();
+    rig.name(table, "replay", format!("{:.2} M observations/s per core", rate / 1e6));
+    rig.recovery(table)?;
+    drop(rig);
+    let sparse = fixture::city_with_loops(dense.network, 5, 2);
+    let mut rig = Rig::new(&sparse);
+    let floor = floor::forest(&sparse.network);
+    for (what, heard, bar) in [("all heard", Heard::All, "50 ms"), ("5 % heard", Heard::OneIn(20), "5 ms")] {
+        let tick = rig.tick(GRAPH_MS, heard);
+        rig.row(
+            table,
+            &format!("graph tick, loops on 2 of 5, {what}"),
+            tick,
+            ("sort + union-find", floor),
+            bar_at(links, bar),
         );
     }
     Ok(())
 }
 
-struct Rig {
-    analyzer: Analyzer,
-    observations: Vec<Observation>,
-    round: u64,
-    at_ms: i64,
-}
-
-impl Rig {
-    fn new(city: &City) -> Self {
-        let config = congestion::Config::default();
-        let analyzer = Analyzer::new(city.network.clone(), city.registry.clone(), config, &[0], 1);
-        let now = fixture::now();
-        let observations =
-            city.network.indices().map(|link| fixture::observation(&city.network, link, 0, now)).collect();
-        let mut rig = Self { analyzer, observations, round: 0, at_ms: now.as_millis() };
-        // Five minutes of readings, so that the windows are as full as they are in service.
-        for _ in 0..10 {
-            rig.next_round(30_000);
-            rig.observe(1);
-        }
-        rig
-    }
-
-    /// Moves all readings on in time and makes them new.
-    fn next_round(&mut self, step_ms: i64) {
-        self.round += 1;
-        self.at_ms += step_ms;
-        let at = model::Timestamp::from_millis(self.at_ms);
-        for observation in &mut self.observations {
-            (observation.at, observation.received_at, observation.seq) = (at, at, Some(self.round));
-        }
-        std::hint::black_box(self.analyzer.advance(0, at));
-    }
-
-    fn observe(&mut self, every: usize) {
-        for observation in self.observations.iter().step_by(every) {
-            self.analyzer.observe(0, observation);
-        }
-    }
-
-    /// Seconds an observation.
-    fn observe_all(&mut self) -> f64 {
-        let mut runs: Vec<f64> = (0..TICKS)
-            .map(|_| {
-                self.next_round(30_000);
-                let start = Instant::now();
-                self.observe(1);
-                start.elapsed().as_secs_f64() / self.observations.len() as f64
-            })
-            .collect();
-        runs.sort_by(f64::total_cmp);
-        runs[TICKS / 2]
-    }
-
-    fn copy_observations(&self) -> f64 {
-        median_of(self.observations.len(), || {
-            for observation in &self.observations {
-                std::hint::black_box(observation.clone());
-            }
-        })
-    }
-
-    /// Seconds a tick after every `every`th link heard something.
-    fn tick(&mut self, every: usize) -> f64 {
-        let mut runs: Vec<f64> = (0..TICKS)
-            .map(|_| {
-                self.next_round(BOUNDARY_MS);
-                self.observe(every);
-                self.at_ms += BOUNDARY_MS;
-                let start = Instant::now();
-                std::hint::black_box(self.analyzer.advance(0, model::Timestamp::from_millis(self.at_ms)));
-                start.elapsed().as_secs_f64()
-            })
-            .collect();
-        runs.sort_by(f64::total_cmp);
-        runs[TICKS / 2]
-    }
-
-    fn copy_states(&self) -> f64 {
-        let states = vec![0_u8; self.analyzer.snapshot().count() * size_of::<model::LinkState>()];
-        let mut copy = vec![0_u8; states.len()];
-        median_of(1, || {
-            copy.copy_from_slice(&states);
-            std::hint::black_box(&copy);
-        })
-    }
+/// The bar is set for one size.
+fn bar_at(links: usize, bar: &str) -> &str {
+    if links == 50_000 { bar } else { "-" }
 }

@@ -18,8 +18,14 @@ pub(crate) struct City {
 /// Returns a city of about that many links, with a loop in the middle of each.
 pub(crate) fn city(links: usize) -> Result<City> {
     let network = simulator::city::synthetic(SEED, links)?.network;
-    let sensors = network.indices().map(|link| loop_on(&network, link)).collect();
-    Ok(City { network: Arc::new(network), registry: Arc::new(Registry::new(sensors)) })
+    Ok(city_with_loops(Arc::new(network), 1, 1))
+}
+
+/// Returns that city with loops on `with` links of each `of`.
+pub(crate) fn city_with_loops(network: Arc<Network>, of: u32, with: u32) -> City {
+    let equipped = network.indices().filter(|link| link.0 % of < with);
+    let sensors = equipped.map(|link| loop_on(&network, link)).collect();
+    City { registry: Arc::new(Registry::new(sensors)), network }
 }
 
 fn loop_on(network: &Network, link: LinkIndex) -> Sensor {

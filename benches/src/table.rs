@@ -51,15 +51,23 @@ impl fmt::Display for Table {
 
 /// Returns the median of several runs, in seconds for one of `n` repetitions.
 pub(crate) fn median_of(n: usize, mut run: impl FnMut()) -> f64 {
-    let mut runs: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64() / n as f64
-        })
-        .collect();
+    let runs = (0..RUNS).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64() / n as f64
+    });
+    median(runs.collect())
+}
+
+pub(crate) fn median(mut runs: Vec<f64>) -> f64 {
     runs.sort_by(f64::total_cmp);
-    runs[RUNS / 2]
+    runs[runs.len() / 2]
+}
+
+/// Returns how long this thread has run on a processor, s.
+pub(crate) fn cpu_s() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 /// Three digits and the unit that fits.
