@@ -134,13 +134,14 @@ fn place(cell: i64) -> f64 {
 }
 
 fn cell(place: f64) -> i64 {
-    ((place - BOTTOM) * CELLS_PER_ONE).floor().clamp(-1.0, CELLS as f64) as i64
+    // All is above 0 then, so that cutting off is rounding down, without a call.
+    ((place - BOTTOM) * CELLS_PER_ONE + 1.0).clamp(0.0, (CELLS + 1) as f64) as i64 - 1
 }
 
 /// Tells whether a place is clearly in one cell.
 fn is_inside(place: f64) -> bool {
-    let within = (place - BOTTOM) * CELLS_PER_ONE;
-    (0.02..0.98).contains(&(within - within.floor()))
+    let within = (place - BOTTOM) * CELLS_PER_ONE - cell(place) as f64;
+    (0.02..0.98).contains(&within)
 }
 
 /// Standard normal deviate above which that probability lies; Abramowitz and Stegun 26.2.23, error below 4.5e-4.

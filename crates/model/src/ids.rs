@@ -30,6 +30,7 @@ impl SensorId {
 
 /// Maps by name are asked with plain text, without a copy.
 impl Borrow<str> for LinkId {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }
@@ -37,6 +38,7 @@ impl Borrow<str> for LinkId {
 
 /// Maps by name are asked with plain text, without a copy.
 impl Borrow<str> for SensorId {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }
