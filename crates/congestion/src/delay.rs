@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Area, Evidence, Point, Probes};
 use crate::fusion::Belief;
-use crate::regime::{Hidden, Regimes};
+use crate::regime::{Hidden, Jams, LEAST_JAM_Y, Regimes};
 use crate::site::Site;
 
 /// What is typical for the links of a partition; learned, starting from the literature.
@@ -20,6 +20,7 @@ pub(crate) struct Typical {
     pub(crate) signal_s: f64,
     /// Running speed as a share of free flow.
     pub(crate) running_share: f64,
+    pub(crate) jams: Jams,
 }
 
 impl Default for Typical {
@@ -30,6 +31,7 @@ impl Default for Typical {
             signal_s: 12.0,
             // HCM 6, equation 18-6 (proximity of other vehicles): 0.9 to 0.95 at urban flows.
             running_share: 0.92,
+            jams: Jams::default(),
         }
     }
 }
@@ -50,9 +52,20 @@ impl Typical {
         site.free_s() / self.running_share + self.end_s(site)
     }
 
-    /// Returns the typical log travel-time index.
-    pub(crate) fn rest_y(&self, site: &Site) -> f64 {
-        (self.time_s(site) / site.free_s()).ln()
+    /// Returns what is believed of a link of which nothing was seen.
+    pub(crate) fn rest(&self, site: &Site) -> Regimes {
+        Regimes::unseen((self.time_s(site) / site.free_s()).ln(), site.signal, self.jams)
+    }
+
+    /// Moves towards the share of links that are now believed to be jammed: `jammed` of so many that were heard of lately.
+    pub(crate) fn learn_share(&mut self, jammed: f64, heard: f64) {
+        /// A minute's part: jams come and go over a quarter of an hour.
+        const STEP: f64 = 0.07;
+        /// What is usual elsewhere is worth that many links: a few links do not make a city.
+        const PRIOR_LINKS: f64 = 20.0;
+        let usual = Jams::default().share;
+        let share = (jammed + PRIOR_LINKS * usual) / (heard + PRIOR_LINKS);
+        self.jams.share = (self.jams.share + STEP * (share - self.jams.share)).clamp(0.03, 0.4);
     }
 
     fn end_s(&self, site: &Site) -> f64 {
@@ -63,6 +76,12 @@ impl Typical {
     pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64) {
         const STEP_S: f64 = 0.1;
         const STEP_SHARE: f64 = 0.0005;
+        const STEP_JAM_Y: f64 = 0.01;
+        let y = (time_s / site.free_s()).ln();
+        if y > self.rest(site).free.y + LEAST_JAM_Y {
+            let moved = self.jams.y + STEP_JAM_Y * (y - self.jams.y).signum();
+            self.jams.y = moved.clamp(1.2, 3.5);
+        }
         if site.signal {
             let lost_s = time_s - site.free_s() / self.running_share;
             self.signal_s =

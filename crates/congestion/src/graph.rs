@@ -14,7 +14,7 @@ use crate::link::Own;
 use crate::neighbours::{self, Coupling};
 use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
-use crate::regime::{Regimes, USUALLY_JAMMED};
+use crate::regime::Regimes;
 use crate::told::Told;
 use crate::turns::Turns;
 
@@ -141,7 +141,7 @@ impl Graph {
         let site = &context.sites[link];
         let found = self.typical.binary_search_by_key(&site.partition, |(number, _)| *number);
         let typical = found.map_or_else(|_| Typical::default(), |place| self.typical[place].1);
-        Regimes::unseen(typical.rest_y(site), site.signal)
+        typical.rest(site)
     }
 
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
@@ -150,7 +150,7 @@ impl Graph {
         let rest: Vec<Regimes> = (0..self.own.len()).map(|link| self.rest(link, context)).collect();
         for (link, own) in self.own.iter().enumerate().filter(|(_, own)| own.counts()) {
             self.belief[link] = own.belief;
-            self.departure[link] = own.belief.jammed - USUALLY_JAMMED;
+            self.departure[link] = own.belief.jammed - rest[link].jammed;
             self.flow_vph[link] = own.flow_vph;
         }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
@@ -187,14 +187,14 @@ impl Graph {
     fn estimate(&mut self, link: LinkIndex, rest: &Regimes, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
         let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
-        let prior = Regimes { jammed: (USUALLY_JAMMED + around).clamp(0.02, 0.9), ..*rest };
+        let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..*rest };
         let own = &self.own[place];
         self.belief[place] = if own.newest_at == i64::MIN {
             prior
         } else {
             Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(rest))
         };
-        self.departure[place] = self.belief[place].jammed - USUALLY_JAMMED;
+        self.departure[place] = self.belief[place].jammed - rest.jammed;
         if let Some(flow_vph) = neighbours::flow(network, &self.turns, link, &self.flow_vph) {
             self.flow_vph[place] = flow_vph;
         }

@@ -160,7 +160,7 @@ impl Cell {
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);
-        let rest = Regimes::unseen(typical.rest_y(site), site.signal);
+        let rest = typical.rest(site);
         self.own.belief = filter(&bands, &settled, left_s, scale, site, typical);
         if let Some(missed) = missed_vehicles(samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
@@ -314,7 +314,7 @@ fn filter(
     site: &Site,
     typical: &Typical,
 ) -> Regimes {
-    let rest = Regimes::unseen(typical.rest_y(site), site.signal);
+    let rest = typical.rest(site);
     let mut belief = rest;
     let ages = [AGES_S[3] + left_s, AGES_S[2], AGES_S[1], AGES_S[0]];
     let mut age = ages[0];

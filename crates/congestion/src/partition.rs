@@ -219,6 +219,7 @@ impl Partition {
         let mut own = Vec::new();
         let mut order: Vec<u32> = (0..self.cells.len() as u32).collect();
         order.sort_unstable_by_key(|&place| self.cells[place as usize].link);
+        let (mut jammed, mut heard) = (0.0, 0.0);
         for place in order {
             let cell = &mut self.cells[place as usize];
             if !cell.live {
@@ -234,6 +235,13 @@ impl Partition {
             if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, context) {
                 self.typical.learn(site, seen_s, weight);
             }
+            if cell.own.counts() {
+                jammed += cell.own.belief.jammed;
+                heard += 1.0;
+            }
+        }
+        if learns {
+            self.typical.learn_share(jammed, heard);
         }
         self.dirty.clear();
         let faults = self.health.judge(at, context);

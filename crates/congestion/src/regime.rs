@@ -25,8 +25,27 @@ const LASTS_S: f64 = 1200.0;
 /// Share of links that are jammed when nothing is known: a city at its peaks.
 pub(crate) const USUALLY_JAMMED: f64 = 0.1;
 
-/// A jam: a sixth of free flow, between a third and a fourteenth for two out of three.
-const JAM: Belief = Belief { y: 1.8, var: 0.64 };
+/// A jam is slower than what is typical by at least a factor of two.
+pub(crate) const LEAST_JAM_Y: f64 = 0.7;
+
+/// Spread between jams: a factor of 2.2 for two out of three.
+const JAM_VAR: f64 = 0.64;
+
+/// How jams are in a city: learned while it runs.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Jams {
+    /// Median of `y` in jams.
+    pub(crate) y: f64,
+    /// Share of links that are jammed.
+    pub(crate) share: f64,
+}
+
+impl Default for Jams {
+    fn default() -> Self {
+        // A sixth of free flow.
+        Self { y: 1.8, share: USUALLY_JAMMED }
+    }
+}
 
 /// Spread between links and times that are free.
 const FREE_SD_SIGNAL: f64 = 0.3;
@@ -50,12 +69,12 @@ pub(crate) enum Hidden {
 impl Regimes {
     /// Returns what is believed of a link when nothing was seen.
     ///
-    /// `rest_y`: what is typical for it.
-    pub(crate) fn unseen(rest_y: f64, signal: bool) -> Self {
+    /// `rest_y`: what is typical for it; `jams`: how jams are here.
+    pub(crate) fn unseen(rest_y: f64, signal: bool, jams: Jams) -> Self {
         let sd = if signal { FREE_SD_SIGNAL } else { FREE_SD };
         // A jam is no less than what is typical here.
-        let jam = Belief { y: JAM.y.max(rest_y + 0.7), ..JAM };
-        Self { free: Belief { y: rest_y, var: sd * sd }, jam, jammed: USUALLY_JAMMED }
+        let jam = Belief { y: jams.y.max(rest_y + LEAST_JAM_Y), var: JAM_VAR };
+        Self { free: Belief { y: rest_y, var: sd * sd }, jam, jammed: jams.share }
     }
 
     /// Tells whether all of it are numbers.
@@ -166,7 +185,7 @@ mod tests {
     use super::*;
 
     fn unseen() -> Regimes {
-        Regimes::unseen(0.2, true)
+        Regimes::unseen(0.2, true, Jams::default())
     }
 
     #[test]
@@ -190,7 +209,7 @@ mod tests {
     proptest! {
         #[test]
         fn quantiles_are_in_order_and_mean_what_they_say(y in 0.0f64..2.0, p in 0.001f64..0.999) {
-            let regimes = Regimes { jammed: p, ..Regimes::unseen(y, false) };
+            let regimes = Regimes { jammed: p, ..Regimes::unseen(y, false, Jams::default()) };
             let [lo, mid, hi] = [0.9, 0.5, 0.1].map(|q| regimes.quantile(q));
             prop_assert!(lo <= mid && mid <= hi);
             prop_assert!((regimes.above(mid) - 0.5).abs() < 0.01);
