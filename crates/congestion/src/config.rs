@@ -69,6 +69,10 @@ pub struct QueueConfig {
     pub join_after_s: f64,
     /// A link leaves after it was not congested this long, s.
     pub leave_after_s: f64,
+    /// A link hangs on another only when this share of its traffic turns into it.
+    pub least_turn_share: f64,
+    /// A link hangs on another only when that was congested no later than this after it, s.
+    pub onset_tolerance_s: f64,
     /// A queue is told when it has two links or is this long, m.
     pub min_length_m: f64,
     /// An open queue is told again when its length changed by this share, or its links changed.
@@ -165,11 +169,15 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             // More likely than not: a head is a claim about a cause.
-            probability: 0.4,
+            probability: 0.5,
             // A cycle of a usual signal, on top of the minutes over which the estimate smooths.
             join_after_s: 60.0,
             leave_after_s: 90.0,
-            min_length_m: 80.0,
+            // A turn that fewer take has room beside those who wait for it.
+            least_turn_share: 0.15,
+            // What is estimated of a link without sensors lags by the long window.
+            onset_tolerance_s: 300.0,
+            min_length_m: 0.0,
             update_share: 0.2,
             update_every_s: 60.0,
             // HCM: storage that is 95 % full counts as blocked.

@@ -92,7 +92,14 @@ impl Graph {
         }
         let seen: Vec<bool> =
             context.network.indices().map(|link| self.is_fresh(at, link, context)).collect();
-        let picture = Picture { belief: &self.belief, flow_vph: &self.flow_vph, own: &self.own, seen: &seen };
+        let picture = Picture {
+            belief: &self.belief,
+            flow_vph: &self.flow_vph,
+            own: &self.own,
+            mix: self.mix,
+            seen: &seen,
+            turns: &self.turns,
+        };
         self.queues.step(at, &picture, context, &mut events);
         events
     }

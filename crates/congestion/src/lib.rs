@@ -26,6 +26,7 @@ mod evidence;
 mod flow;
 pub mod forecast;
 mod forecasts;
+mod forest;
 mod fusion;
 mod graph;
 mod health;
@@ -42,6 +43,7 @@ mod sample;
 mod site;
 mod source;
 mod spillback;
+mod standing;
 #[cfg(test)]
 mod streets;
 mod told;

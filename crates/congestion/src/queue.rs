@@ -1,18 +1,21 @@
 //! Queues: connected congested links, traced to the link that holds them back.
 //!
-//! A link joins when it has been congested for some minutes (a red light alone is no queue). It hangs on the slowest
-//! congested link among those that may follow it; the link without such a one is the head. In a ring (gridlock) the slowest
-//! link is the head. Each head is one queue, and one event from opening to clearing.
+//! A link joins when it is likely to have been congested for some minutes (a red light alone is no queue) and somebody is on
+//! it. Where it hangs in the forest of queues says which link holds it back. Each head is one queue, and one event from opening
+//! to clearing.
 
 use model::{EventChange, EventKind, Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{event, link_id};
+use crate::forest::{Ground, Tree};
 use crate::link::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
+use crate::site::Site;
 use crate::spillback::{Filled, Spillbacks};
-use crate::told;
+use crate::standing;
+use crate::turns::Turns;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Queues {
@@ -47,15 +50,19 @@ struct Found {
     delay_rate: Option<f64>,
 }
 
-const NO_LINK: u32 = u32::MAX;
+/// A link on which there are fewer vehicles on average holds nobody back.
+const LEAST_VEHICLES: f64 = 0.5;
 
 /// What is known of all links at one boundary.
 pub(crate) struct Picture<'a> {
     pub(crate) belief: &'a [Regimes],
     pub(crate) flow_vph: &'a [f64],
     pub(crate) own: &'a [Own],
+    /// PCU and MCU per vehicle where nobody counts.
+    pub(crate) mix: (f64, f64),
     /// Whether the link's own sensors said anything in the last lateness.
     pub(crate) seen: &'a [bool],
+    pub(crate) turns: &'a Turns,
 }
 
 impl Queues {
@@ -75,23 +82,34 @@ impl Queues {
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
-        let Picture { belief, own, .. } = *picture;
-        self.judge_members(at, belief, context);
+        let belief = picture.belief;
         let y: Vec<f64> = belief.iter().map(|belief| belief.quantile(0.5)).collect();
-        let found = self.find(&y, picture, context);
+        let edge = -context.config.congested_share.ln();
+        let probability: Vec<f64> = belief.iter().map(|belief| belief.above(edge)).collect();
+        self.judge_members(at, &probability, &y, picture, context);
+        let found = self.find(&probability, &y, picture, context);
         let mut filled: Vec<Filled> =
-            found.iter().flat_map(|queue| filled(queue, &y, own, context)).collect();
+            found.iter().flat_map(|queue| filled(queue, &y, picture, context)).collect();
         filled.sort_unstable_by_key(|filled| filled.link);
         self.tell(at, found, context, events);
         self.spillbacks.step(at, &filled, context, events);
     }
 
-    fn judge_members(&mut self, at: Timestamp, belief: &[Regimes], context: &Context<'_>) {
+    fn judge_members(
+        &mut self,
+        at: Timestamp,
+        probability: &[f64],
+        y: &[f64],
+        picture: &Picture<'_>,
+        context: &Context<'_>,
+    ) {
         let config = &context.config.queue;
-        let edge = -context.config.congested_share.ln();
         let now = at.as_millis().max(1);
-        for (link, belief) in belief.iter().enumerate() {
-            let congested = context.sites[link].owned && belief.above(edge) >= config.probability;
+        for (link, &probability) in probability.iter().enumerate() {
+            let site = &context.sites[link];
+            let congested = site.owned
+                && probability >= config.probability
+                && picture.vehicles(link, y[link], site) >= LEAST_VEHICLES;
             let since = &mut self.since[link];
             if *since == 0 || congested != (*since > 0) {
                 *since = if congested { now } else { -now };
@@ -105,52 +123,31 @@ impl Queues {
         }
     }
 
-    fn find(&self, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Vec<Found> {
-        let Picture { flow_vph, own, seen, .. } = *picture;
-        let members: Vec<u32> =
-            (0..self.member.len() as u32).filter(|&link| self.member[link as usize]).collect();
-        let head = self.heads(&members, y, context);
-        let mut found: Vec<Found> = Vec::new();
-        let mut by_head: Vec<(u32, u32)> = members.iter().map(|&link| (head[link as usize], link)).collect();
-        by_head.sort_unstable();
-        for group in by_head.chunk_by(|a, b| a.0 == b.0) {
-            let links: Vec<u32> = group.iter().map(|&(_, link)| link).collect();
-            found.push(measure(group[0].0, links, y, flow_vph, own, context));
-        }
+    fn find(
+        &self,
+        probability: &[f64],
+        y: &[f64],
+        picture: &Picture<'_>,
+        context: &Context<'_>,
+    ) -> Vec<Found> {
+        let Picture { seen, turns, .. } = *picture;
+        let config = &context.config.queue;
+        let ground = Ground {
+            network: context.network,
+            turns,
+            member: &self.member,
+            probability,
+            onset: &self.since,
+            y,
+            least_share: config.least_turn_share,
+            tolerance_ms: (config.onset_tolerance_s * 1000.0) as i64,
+        };
+        let trees = ground.trees().into_iter();
+        let mut found: Vec<Found> = trees.map(|tree| measure(tree, y, picture, context)).collect();
         found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
         // Nobody is called out for a queue that no sensor sees any link of.
         found.retain(|q| q.links.iter().any(|&link| seen[link as usize]));
         found
-    }
-
-    /// Returns the head of each member.
-    fn heads(&self, members: &[u32], y: &[f64], context: &Context<'_>) -> Vec<u32> {
-        let next = |link: u32| {
-            let after = context.network.downstream(roadnet::LinkIndex(link));
-            let held = after.iter().filter(|n| self.member[n.index()] && n.0 != link);
-            held.max_by(|a, b| y[a.index()].total_cmp(&y[b.index()]).then(b.0.cmp(&a.0))).map(|n| n.0)
-        };
-        let mut head = vec![NO_LINK; self.member.len()];
-        let mut path: Vec<u32> = Vec::new();
-        for &start in members {
-            path.clear();
-            let mut link = Some(start);
-            let end = loop {
-                match link {
-                    None => break path.last().copied().unwrap_or(start),
-                    Some(l) if head[l as usize] != NO_LINK => break head[l as usize],
-                    Some(l) => match path.iter().position(|&p| p == l) {
-                        Some(ring) => break slowest(&path[ring..], y),
-                        None => {
-                            path.push(l);
-                            link = next(l);
-                        }
-                    },
-                }
-            };
-            path.iter().for_each(|&l| head[l as usize] = end);
-        }
-        head
     }
 
     fn tell(
@@ -189,50 +186,61 @@ impl Queues {
     }
 }
 
-fn slowest(ring: &[u32], y: &[f64]) -> u32 {
-    let worst = ring.iter().max_by(|a, b| y[**a as usize].total_cmp(&y[**b as usize]).then(b.cmp(a)));
-    *worst.expect("a ring has links")
-}
-
-fn measure(
-    head: u32,
-    links: Vec<u32>,
-    y: &[f64],
-    flow_vph: &[f64],
-    own: &[Own],
-    context: &Context<'_>,
-) -> Found {
+fn measure(tree: Tree, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Found {
     let (mut length_m, mut delay_rate) = (0.0, None);
-    let mut tail = (f64::MIN, head);
-    for &link in &links {
-        let (site, own) = (&context.sites[link as usize], &own[link as usize]);
+    let mut tail = (f64::MIN, tree.head);
+    for &link in &tree.links {
+        let site = &context.sites[link as usize];
         let share = (-y[link as usize]).exp();
         // Vehicles on the link times the share of their time that they lose: n (1 - v / v_free), in veh h / h.
-        let flow_vph = flow_vph[link as usize];
+        let flow_vph = picture.flow_vph[link as usize];
         if !flow_vph.is_nan() {
             let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
             *delay_rate.get_or_insert(0.0) += stored * (1.0 - share).max(0.0);
         }
-        length_m += if own.queue_m.is_nan() { site.length_m * (1.0 - share) } else { own.queue_m };
-        let far = distance(head, link, context);
+        let standing_m = picture.standing_m(link, share, site);
+        length_m += if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m };
+        let far = distance(tree.head, link, context);
         if far > tail.0 {
             tail = (far, link);
         }
     }
-    Found { head, tail: tail.1, links, length_m, delay_rate }
+    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate }
+}
+
+impl Picture<'_> {
+    /// Returns how many vehicles are on a link, on average.
+    fn vehicles(&self, link: usize, y: f64, site: &Site) -> f64 {
+        /// Where nobody passes any more, somebody stands: as if one came every two minutes.
+        const LEAST_FLOW_VPH: f64 = 30.0;
+        // `max` keeps a number over NaN.
+        let flow_vph = self.flow_vph[link].max(LEAST_FLOW_VPH);
+        flow_vph * y.exp() / site.free_kmh * site.length_m / 1000.0
+    }
+
+    /// Returns the standing queue on a link, m; NaN where no flow is known.
+    fn standing_m(&self, link: u32, share: f64, site: &Site) -> f64 {
+        let own = &self.own[link as usize];
+        if own.counts() {
+            return standing::queue_m(own, share, site);
+        }
+        let flow_vph = self.flow_vph[link as usize];
+        let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.0, flow_vph * self.mix.1);
+        standing::queue_m(&Own { flow_vph, flow_pcuph, flow_mcuph, ..*own }, share, site)
+    }
 }
 
 /// Returns how full the links of a queue are.
 fn filled<'a>(
     queue: &'a Found,
     y: &'a [f64],
-    own: &'a [Own],
+    picture: &'a Picture<'_>,
     context: &'a Context<'_>,
 ) -> impl Iterator<Item = Filled> + 'a {
     queue.links.iter().map(move |&link| {
         let (site, place) = (&context.sites[link as usize], link as usize);
-        let standing_m = told::queue_m(&own[place], (-y[place]).exp(), site);
-        // NaN where nobody counts: then nothing is claimed.
+        // Spillback is told of links that are counted on; NaN elsewhere: then nothing is claimed.
+        let standing_m = standing::queue_m(&picture.own[place], (-y[place]).exp(), site);
         Filled { link, head: queue.head, share: standing_m / site.length_m }
     })
 }

@@ -8,6 +8,7 @@ use crate::level::Level;
 use crate::link::Own;
 use crate::regime::Regimes;
 use crate::site::Site;
+use crate::standing;
 
 /// A link's state as last told: numbers only. NaN = not known.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl Told {
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
-            queue_m: round1(queue_m(own, share, site)),
+            queue_m: round1(standing::queue_m(own, share, site)),
             class: Some(class),
             source,
             newest_at: own.newest_at,
@@ -124,23 +125,6 @@ impl Told {
         state.quality = Quality(self.quality);
         state
     }
-}
-
-/// Length of the longest queue of the last minute: what a camera sees, and where its view ends or there is none, the
-/// vehicles that wait, `flow x time lost` (Little's law), in their lanes.
-pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
-    /// A car and the gap before it; motorcycles fill in by their share of a car.
-    const ROOM_M: f64 = 6.0;
-    /// A signal's queue is longest at the end of red, twice its mean over the cycle.
-    const LONGEST: f64 = 2.0;
-    /// A camera sees no further than this, and what it sees within is so.
-    const SEEN_WHOLE_M: f64 = 45.0;
-    if own.queue_m < SEEN_WHOLE_M || own.flow_pcuph.is_nan() {
-        return own.queue_m;
-    }
-    let lost_h = site.length_m / 1000.0 / site.free_kmh * (1.0 / share - 1.05).max(0.0);
-    let waiting_m = LONGEST * own.flow_pcuph * lost_h * ROOM_M / site.lanes;
-    waiting_m.max(own.queue_m).min(site.length_m)
 }
 
 /// Variance of one minute's mean around the underlying one: its drivers are few.
