@@ -115,6 +115,16 @@ impl Site {
 ///
 /// `scale`: vehicles per vehicle that its occupancy makes one believe, see [`presence_scale`].
 pub(crate) fn of_area(area: &Area, scale: f64, site: &Site, typical: &Typical) -> Option<Belief> {
+    let (spent_s, driven_m) = on_link(area, scale, site, typical)?;
+    let full = area.full();
+    let time_s = site.length_m * spent_s / driven_m.max(0.01 * spent_s);
+    let var = AREA_SD.powi(2) + (0.5 * full).powi(2) + site.driver_sd().powi(2) / (area.vehicles + 1.0);
+    Some(site.belief(time_s, var))
+}
+
+/// Returns the time that vehicles spent on the whole link and the distance that they drove on it, as a camera makes one believe,
+/// s and m.
+fn on_link(area: &Area, scale: f64, site: &Site, typical: &Typical) -> Option<(f64, f64)> {
     if area.spent_s <= 0.0 {
         return None;
     }
@@ -122,15 +132,46 @@ pub(crate) fn of_area(area: &Area, scale: f64, site: &Site, typical: &Typical) -
     let rest_m = site.length_m - reach_m;
     // A queue that fills the stretch goes on behind it, nobody sees how far: over a third of the rest on average, or links
     // further back would see it.
-    let full = if area.queues > 0.0 { area.full_queues / area.queues } else { 0.0 };
-    let queued_m = rest_m * full / 3.0;
+    let queued_m = rest_m * area.full() / 3.0;
     let seen = scale * (1.0 + queued_m / reach_m);
     let running_mps = typical.running_share * site.free_kmh / 3.6;
     let spent_s = area.spent_s * seen + area.vehicles * (rest_m - queued_m) / running_mps;
-    let driven_m = area.driven_m * seen + area.vehicles * (rest_m - queued_m);
-    let time_s = site.length_m * spent_s / driven_m.max(0.01 * spent_s);
-    let var = AREA_SD.powi(2) + (0.5 * full).powi(2) + site.driver_sd().powi(2) / (area.vehicles + 1.0);
-    Some(site.belief(time_s, var))
+    Some((spent_s, area.driven_m * seen + area.vehicles * (rest_m - queued_m)))
+}
+
+/// Returns how many vehicles were seen to be on the link on average, per km: by a camera in its stretch, by a loop on which
+/// vehicles stand, so that they stand from there to the stop line. `history`: the mix of vehicles that uses the link.
+///
+/// In a standing queue flow over speed tells nothing of the density, for both are near zero.
+pub(crate) fn stored_vpkm(
+    evidence: &Evidence,
+    history: &Evidence,
+    scale: f64,
+    site: &Site,
+    typical: &Typical,
+) -> Option<f64> {
+    /// A detector that is covered for longer than this has a standing queue on it: at saturation flow it is covered for a fifth
+    /// of the time.
+    const STANDING: f64 = 0.5;
+    /// Room of a standing vehicle where nobody has passed yet that could tell the mix, m: between motorcycle and car.
+    const ROOM_M: f64 = 5.0;
+    let km = site.length_m / 1000.0;
+    let area = &evidence.area;
+    let seen = on_link(area, scale, site, typical).filter(|_| area.seconds > 0.0);
+    if let Some((spent_s, _)) = seen {
+        return Some(spent_s / area.seconds / km);
+    }
+    let (point, past) = (&evidence.point, &history.point);
+    let covered = if point.seconds > 0.0 { point.covered_s / point.seconds } else { 0.0 };
+    if covered < STANDING {
+        return None;
+    }
+    let (room_m, offset_m) = if past.vehicles > 0.0 {
+        (past.room_m / past.vehicles, past.offset_m / past.vehicles)
+    } else {
+        (ROOM_M, site.length_m / 2.0)
+    };
+    Some(covered * site.lanes * (site.length_m - offset_m).max(0.0) / room_m / km)
 }
 
 /// Returns what a camera's vehicle-seconds are to be multiplied with. How many vehicles an occupancy stands for depends on
@@ -224,4 +265,55 @@ pub(crate) fn seen(evidence: &Evidence, scale: f64, site: &Site, typical: &Typic
     }
     (driven_m > 0.0)
         .then(|| (site.length_m * evidence.probes.spent_s / driven_m, (driven_m / site.length_m).min(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stored(covered: f64) -> Option<f64> {
+        let site = Site::with_lanes(2.0);
+        let point = Point {
+            seconds: 60.0,
+            covered_s: 60.0 * covered,
+            vehicles: 10.0,
+            room_m: 50.0,
+            ..Point::default()
+        };
+        let evidence = Evidence { point, ..Evidence::default() };
+        stored_vpkm(&evidence, &evidence, 1.0, &site, &Typical::default())
+    }
+
+    #[test]
+    fn a_covered_loop_at_the_start_of_a_link_makes_it_full_from_there_on() {
+        // Two lanes, 5 m a vehicle, the loop at offset 0: 2 x 1000 / 5.
+        assert!((stored(1.0).unwrap() - 400.0).abs() < 1e-9);
+        assert_eq!(stored(0.3), None);
+    }
+
+    #[test]
+    fn jams_are_learned_towards_what_is_seen_and_stay_within_bounds() {
+        let site = Site::with_lanes(2.0);
+        let mut typical = Typical::default();
+        (0..1000).for_each(|_| typical.learn(&site, site.free_s() * 20.0, 1.0));
+        assert!((typical.jams.y - 20.0f64.ln()).abs() < 0.05, "{}", typical.jams.y);
+        (0..1000).for_each(|_| typical.learn_share(1000.0, 1000.0));
+        assert!(typical.jams.share <= 0.4);
+    }
+
+    proptest! {
+        #[test]
+        fn more_time_spent_in_sight_never_makes_fewer_vehicles(spent_s in 1.0f64..500.0, more_s in 0.0f64..500.0) {
+            let site = Site::with_lanes(2.0);
+            let see = |spent_s: f64| {
+                let area =
+                    Area { reach_m: 50.0, periods: 1.0, seconds: 30.0, spent_s, driven_m: 100.0, vehicles: 2.0, ..Area::default() };
+                let evidence = Evidence { area, ..Evidence::default() };
+                stored_vpkm(&evidence, &evidence, 1.0, &site, &Typical::default()).unwrap()
+            };
+            prop_assert!(see(spent_s + more_s) >= see(spent_s));
+        }
+    }
 }

@@ -28,8 +28,9 @@ pub(crate) struct Area {
     pub(crate) driven_m: f64,
     /// Vehicles that left it.
     pub(crate) vehicles: f64,
-    /// Periods told.
+    /// Periods told, and their time, s.
     pub(crate) periods: f64,
+    pub(crate) seconds: f64,
     /// Readings of the queue, and those in which it filled the stretch.
     pub(crate) queues: f64,
     pub(crate) full_queues: f64,
@@ -50,8 +51,9 @@ pub(crate) struct Point {
     pub(crate) offset_m: f64,
     /// Periods in which somebody stood on the detector and nobody passed.
     pub(crate) blocked: f64,
-    /// Time that was watched, s: of the whole width.
+    /// Time that was watched, s: of the whole width; and the part of it in which somebody was on the detector.
     pub(crate) seconds: f64,
+    pub(crate) covered_s: f64,
 }
 
 /// Vehicles that tell where they are, at equal steps of time: the number of points is time spent.
@@ -119,7 +121,7 @@ impl Evidence {
         self.fields_mut().into_iter().for_each(|field| *field *= factor);
     }
 
-    fn fields_mut(&mut self) -> [&mut f64; 17] {
+    fn fields_mut(&mut self) -> [&mut f64; 19] {
         let Self { area, point, probes } = self;
         [
             &mut area.reach_m,
@@ -127,6 +129,7 @@ impl Evidence {
             &mut area.driven_m,
             &mut area.vehicles,
             &mut area.periods,
+            &mut area.seconds,
             &mut area.queues,
             &mut area.full_queues,
             &mut point.vehicles,
@@ -136,6 +139,7 @@ impl Evidence {
             &mut point.offset_m,
             &mut point.blocked,
             &mut point.seconds,
+            &mut point.covered_s,
             &mut probes.spent_s,
             &mut probes.driven_m,
             &mut probes.vehicles,
@@ -144,9 +148,15 @@ impl Evidence {
 }
 
 impl Area {
+    /// The share of its readings in which a queue filled the stretch.
+    pub(crate) fn full(&self) -> f64 {
+        if self.queues > 0.0 { self.full_queues / self.queues } else { 0.0 }
+    }
+
     fn add(&mut self, sample: &Sample, reach_m: f64, site: &Site) {
         let What::Count { period_s, n, pcu, speed, occupancy, .. } = sample.what else { return };
         self.periods += 1.0;
+        self.seconds += f64::from(period_s);
         self.reach_m += reach_m;
         let n = if n > 0.0 { f64::from(n) } else { 0.0 };
         self.vehicles += n;
@@ -169,7 +179,9 @@ impl Point {
     fn add(&mut self, sample: &Sample, offset_m: f64, site: &Site) {
         let (n, pcu, speed, occupancy) = match sample.what {
             What::Count { period_s, n, pcu, speed, occupancy, .. } => {
-                self.seconds += f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
+                let watched_s = f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
+                self.seconds += watched_s;
+                self.covered_s += watched_s * f64::from(occupancy.max(0.0));
                 (n, pcu, speed, occupancy)
             }
             What::Passage { pcu, speed, .. } => (1.0, pcu, speed, f32::NAN),

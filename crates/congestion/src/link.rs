@@ -46,6 +46,8 @@ pub(crate) struct Own {
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
     pub(crate) queue_m: f64,
+    /// Vehicles that were seen to be on the link, per km.
+    pub(crate) stored_vpkm: f64,
     /// End of the newest period, event time, ms; `i64::MIN` where nothing was heard that still counts.
     pub(crate) newest_at: i64,
     /// Flags of [`Quality`](model::Quality).
@@ -85,6 +87,7 @@ impl Own {
         flow_pcuph: f64::NAN,
         flow_mcuph: f64::NAN,
         queue_m: f64::NAN,
+        stored_vpkm: f64::NAN,
         newest_at: i64::MIN,
         quality: 0,
     };
@@ -103,6 +106,7 @@ impl Own {
                 own.flow_pcuph,
                 own.flow_mcuph,
                 own.queue_m,
+                own.stored_vpkm,
             ]
             .map(f64::to_bits)
         };
@@ -162,6 +166,8 @@ impl Cell {
         let scale = delay::presence_scale(&history.area);
         let rest = typical.rest(site);
         self.own.belief = filter(&bands, &settled, left_s, scale, site, typical);
+        let stored = delay::stored_vpkm(&bands[0], &history, scale, site, typical);
+        self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
         if let Some(missed) = missed_vehicles(samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }

@@ -20,6 +20,7 @@ pub(crate) struct Told {
     flow_vph: f32,
     flow_pcuph: f32,
     flow_mcuph: f32,
+    density_vpkm: f32,
     pub(crate) queue_m: f32,
     pub(crate) class: Option<(LevelOfService, bool)>,
     source: Source,
@@ -36,6 +37,7 @@ impl Told {
         flow_vph: f32::NAN,
         flow_pcuph: f32::NAN,
         flow_mcuph: f32::NAN,
+        density_vpkm: f32::NAN,
         queue_m: f32::NAN,
         class: None,
         source: Source::None,
@@ -71,6 +73,7 @@ impl Told {
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
+            density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh)),
             queue_m: round1(standing::queue_m(own, share, site)),
             class: Some(class),
             source,
@@ -93,6 +96,7 @@ impl Told {
             && same(self.flow_vph, other.flow_vph)
             && same(self.flow_pcuph, other.flow_pcuph)
             && same(self.flow_mcuph, other.flow_mcuph)
+            && same(self.density_vpkm, other.density_vpkm)
             && same(self.queue_m, other.queue_m)
             && self.class == other.class
             && self.source == other.source
@@ -110,12 +114,12 @@ impl Told {
         state.flow_vph = known(self.flow_vph);
         state.flow_pcuph = known(self.flow_pcuph);
         state.flow_mcuph = known(self.flow_mcuph);
+        state.density_vpkm = known(self.density_vpkm);
         state.queue_m = known(self.queue_m);
         if let Some(speed_kmh) = state.speed_kmh.filter(|v| *v > 0.0) {
             let time_s = site.length_m * 3.6 / f64::from(speed_kmh);
             state.travel_time_s = known(round1(time_s));
             state.delay_s = known(round1((time_s - site.length_m * 3.6 / site.free_kmh).max(0.0)));
-            state.density_vpkm = state.flow_vph.map(|q| round1(f64::from(q) / f64::from(speed_kmh)));
         }
         state.level_of_service = self.class.map(|(level, _)| level);
         state.congested = self.class.map(|(_, congested)| congested);
@@ -125,6 +129,13 @@ impl Told {
         state.quality = Quality(self.quality);
         state
     }
+}
+
+/// Vehicles per km: flow over speed (Edie), and in a jam at least those that were seen.
+fn density_vpkm(own: &Own, belief: &Regimes, speed_kmh: f64) -> f64 {
+    let moving = own.flow_vph / speed_kmh;
+    // `max` keeps a number over NaN.
+    if belief.jammed > 0.5 { moving.max(own.stored_vpkm) } else { moving }
 }
 
 /// Variance of one minute's mean around the underlying one: its drivers are few.
