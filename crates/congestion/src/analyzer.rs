@@ -141,7 +141,7 @@ impl Analyzer {
         let partition = &mut self.partitions[place];
         let tell = |link: u32, told: &Told| changes.states.push(context.state(link, told));
         if boundary.as_millis() % self.config.graph_boundary_ms == 0 {
-            partition.estimate_all(boundary, &context, tell);
+            partition.estimate_due(boundary, &context, tell);
         } else {
             partition.estimate_dirty(boundary, &context, tell);
         }

@@ -39,6 +39,7 @@ mod partition;
 mod quantile;
 mod queue;
 mod regime;
+mod rota;
 mod sample;
 mod site;
 mod source;

@@ -30,6 +30,8 @@ pub(crate) struct Cell {
     pub(crate) own: Own,
     /// What the graph stage was last handed.
     handed: Own,
+    /// Event time after which its newest reading is stale, ms.
+    pub(crate) stale_at: i64,
     /// What was last told; nothing while the graph stage tells of this link.
     pub(crate) told: Told,
     level: Level,
@@ -127,6 +129,7 @@ impl Cell {
             live: false,
             own: Own::NOTHING,
             handed: Own::NOTHING,
+            stale_at: i64::MAX,
             told: Told::NOTHING,
             level: Level::default(),
             window: Window::default(),
@@ -159,7 +162,7 @@ impl Cell {
         });
         let samples = self.window.all();
         let (settled, left_s) = self.settled.faded(before);
-        self.own = counted(samples, now, self.settled.passages, health, site, context);
+        (self.own, self.stale_at) = counted(samples, now, self.settled.passages, health, site, context);
         let bands = bands(samples, now, site, context);
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
@@ -354,7 +357,7 @@ fn is_point(sample: &Sample, context: &Context<'_>) -> bool {
     context.devices.get(sample.sensor as usize).is_none_or(|device| device.reach_m == 0.0)
 }
 
-/// Sums up counts: flow of the last minutes, the newest weighing most.
+/// Sums up counts: flow of the last minutes, the newest weighing most. Returns also when the newest reading will be stale.
 fn counted(
     samples: &[Sample],
     now: i64,
@@ -362,7 +365,7 @@ fn counted(
     health: &Health,
     site: &Site,
     context: &Context<'_>,
-) -> Own {
+) -> (Own, i64) {
     let mut own = Own::NOTHING;
     let mut flow = Flow::default();
     let mut passages = Passages::new(now, watched_before, context.config);
@@ -394,7 +397,8 @@ fn counted(
     if let Some(flow) = flow.per_hour() {
         [own.flow_vph, own.flow_pcuph, own.flow_mcuph] = flow;
     }
-    let stale = own.newest_at > i64::MIN && longest_ms > 0 && now - own.newest_at > 2 * longest_ms;
+    let stale_at = if longest_ms > 0 { own.newest_at.saturating_add(2 * longest_ms) } else { i64::MAX };
+    let stale = own.newest_at > i64::MIN && now > stale_at;
     own.quality = quality.with(if stale { Quality::STALE } else { Quality::GOOD }).0;
-    own
+    (own, if stale { i64::MAX } else { stale_at })
 }

@@ -1,8 +1,8 @@
 //! One partition: its clock, its boundaries, the links that live in it.
 //!
 //! A partition's clock is the highest `received_at` of its records. When the clock passes a boundary, the links that heard
-//! something since the last one are estimated from all records before it. At a graph boundary all its live links are, and a
-//! copy of what changed is kept for the graph stage, until the other partitions have got there too. So the memory of a
+//! something since the last one are estimated from all records before it. At a graph boundary those are too whose readings have
+//! aged, and a copy of what changed is kept for the graph stage, until the other partitions have got there too. So the memory of a
 //! partition that runs ahead grows with its lead: at most one estimate (about 110 bytes) for each link that changed, a graph
 //! boundary. Nothing of it can be left out without the result depending on who was fed first; who feeds several partitions
 //! should keep their clocks close: first the one that is furthest behind.
@@ -19,6 +19,7 @@ use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
 use crate::journeys::{self, Journeys};
 use crate::link::{Cell, Own};
+use crate::rota::{Rota, Turn};
 use crate::sample::What;
 use crate::site::{Device, Site};
 use crate::source::{self, Place, Sources};
@@ -61,6 +62,7 @@ pub(crate) struct Partition {
     cells: Vec<Cell>,
     /// Places of cells that heard something since the last boundary.
     dirty: Vec<u32>,
+    rota: Rota,
     frozen: VecDeque<Frozen>,
     typical: Typical,
 }
@@ -90,6 +92,7 @@ pub(crate) struct Saved {
     strangers: Vec<SensorId>,
     cells: Vec<Cell>,
     dirty: Vec<u32>,
+    rota: Rota,
     frozen: VecDeque<Frozen>,
     typical: Typical,
 }
@@ -108,6 +111,7 @@ impl Partition {
             places: FxHashMap::default(),
             cells: Vec::new(),
             dirty: Vec::new(),
+            rota: Rota::default(),
             frozen: VecDeque::new(),
             typical: Typical::default(),
         }
@@ -198,6 +202,7 @@ impl Partition {
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
+            self.rota.estimated(place, at, cell);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
@@ -206,8 +211,9 @@ impl Partition {
         self.dirty = dirty;
     }
 
-    /// Estimates all links that have readings, and keeps a copy for the graph stage.
-    pub(crate) fn estimate_all(
+    /// Estimates the links that heard something and those whose readings have aged, and keeps a copy of what changed for the
+    /// graph stage.
+    pub(crate) fn estimate_due(
         &mut self,
         at: Timestamp,
         context: &Context<'_>,
@@ -217,20 +223,26 @@ impl Partition {
         const LEARN_EVERY_MS: i64 = 60_000;
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let mut own = Vec::new();
-        let mut order: Vec<u32> = (0..self.cells.len() as u32).collect();
-        order.sort_unstable_by_key(|&place| self.cells[place as usize].link);
         let (mut jammed, mut heard) = (0.0, 0.0);
-        for place in order {
-            let cell = &mut self.cells[place as usize];
-            if !cell.live {
+        let order = self.rota.begin(&self.cells, &self.dirty, at);
+        for &place in &order {
+            let turn = self.rota.turn(place, at);
+            if turn == Turn::Nothing || (turn == Turn::Live && !learns) {
                 continue;
             }
-            cell.dirty = false;
-            cell.estimate(at, &self.typical, &self.health, context);
-            if let Some(told) = cell.news(at, context) {
-                tell(cell.link, &told);
+            let cell = &mut self.cells[place as usize];
+            if turn == Turn::Estimate {
+                cell.dirty = false;
+                cell.estimate(at, &self.typical, &self.health, context);
+                self.rota.estimated(place, at, cell);
+                if let Some(told) = cell.news(at, context) {
+                    tell(cell.link, &told);
+                }
             }
-            own.extend(cell.hand().map(|own| (cell.link, own)));
+            if turn != Turn::Live {
+                own.extend(cell.hand().map(|own| (cell.link, own)));
+                self.rota.handed(place);
+            }
             let site = &context.sites[cell.link as usize];
             if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, context) {
                 self.typical.learn(site, seen_s, weight);
@@ -243,6 +255,7 @@ impl Partition {
         if learns {
             self.typical.learn_share(jammed, heard);
         }
+        self.rota.end(order);
         self.dirty.clear();
         let faults = self.health.judge(at, context);
         let turned = self.journeys.turned(at);
@@ -298,6 +311,7 @@ impl Partition {
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
             cells: self.cells.clone(),
             dirty: self.dirty.clone(),
+            rota: self.rota.clone(),
             frozen: self.frozen.clone(),
             typical: self.typical,
         }
@@ -316,6 +330,7 @@ impl Partition {
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
             cells: saved.cells,
             dirty: saved.dirty,
+            rota: saved.rota,
             frozen: saved.frozen,
             typical: saved.typical,
         }
