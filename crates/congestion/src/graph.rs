@@ -17,6 +17,7 @@ use crate::queue::{Picture, Queues};
 use crate::regime::Regimes;
 use crate::told::Told;
 use crate::turns::Turns;
+use crate::work::{Ages, Work};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
@@ -26,16 +27,20 @@ pub(crate) struct Graph {
     /// Probability of a jam above the usual.
     departure: Vec<f64>,
     flow_vph: Vec<f64>,
-    /// Whether evidence of the last lateness reaches the link; made anew in each step.
+    /// Whether evidence of the last lateness reaches the link; made anew where there is none.
     #[serde(skip)]
     reached: Vec<bool>,
+    #[serde(skip)]
+    work: Work,
+    /// The boundary of which `told` is, for all links that it tells of.
+    at: Timestamp,
     /// PCU and MCU per vehicle, over all links that count.
     mix: (f64, f64),
     coupling: Coupling,
     /// By partition number: what is typical there.
     typical: Vec<(u32, Typical)>,
     levels: Vec<Level>,
-    /// What was told of the links that do not tell their state themselves.
+    /// What was told of the links that do not tell their state themselves, without its instant.
     told: Vec<Told>,
     turns: Turns,
     queues: Queues,
@@ -55,6 +60,8 @@ impl Graph {
             departure: vec![0.0; links],
             flow_vph: vec![f64::NAN; links],
             reached: Vec::new(),
+            work: Work::default(),
+            at: Timestamp::MIN,
             mix: (1.0, 1.0),
             coupling: Coupling::default(),
             typical: Vec::new(),
@@ -76,6 +83,9 @@ impl Graph {
         mut tell: impl FnMut(u32, &Told),
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
+        let own = &self.own;
+        self.work.begin(own.len(), |link| own[link].newest_at);
+        self.at = at;
         self.turns.prepare(context.network);
         for part in frozen {
             self.take(part);
@@ -85,19 +95,22 @@ impl Graph {
             self.faults.take(at, &part.faults, context, &mut events);
         }
         self.spread(at, context);
+        let edge = -context.config.congested_share.ln();
         for link in 0..self.own.len() {
-            if let Some(told) = self.news(at, link, context) {
-                tell(link as u32, &told);
+            if self.work.take_telling(link, at) {
+                self.work.congested[link] = self.belief[link].above(edge);
+                if let Some(told) = self.news(at, link, context) {
+                    tell(link as u32, &told);
+                }
             }
         }
-        let seen: Vec<bool> =
-            context.network.indices().map(|link| self.is_fresh(at, link, context)).collect();
         let picture = Picture {
             belief: &self.belief,
             flow_vph: &self.flow_vph,
             own: &self.own,
             mix: self.mix,
-            seen: &seen,
+            congested: &self.work.congested,
+            seen: self.work.heard(),
             turns: &self.turns,
         };
         self.queues.step(at, &picture, context, &mut events);
@@ -131,17 +144,20 @@ impl Graph {
 
     /// Returns what was last told of a link here.
     pub(crate) fn told(&self, link: u32) -> Told {
-        self.told[link as usize]
+        self.told[link as usize].dated(self.at)
     }
 
     fn take(&mut self, part: &Frozen) {
         for (link, own) in &part.own {
             self.own[*link as usize] = *own;
+            self.work.changed(*link as usize, own.newest_at);
         }
         match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
+            Ok(place) if self.typical[place].1 == part.typical => return,
             Ok(place) => self.typical[place].1 = part.typical,
             Err(place) => self.typical.insert(place, (part.partition, part.typical)),
         }
+        self.work.all_again();
     }
 
     fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
@@ -152,64 +168,90 @@ impl Graph {
     }
 
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
-        /// The coupling changes over hours.
+        /// Coupling, turns and mix change over hours.
         const LEARN_EVERY_MS: i64 = 60_000;
-        let rest: Vec<Regimes> = (0..self.own.len()).map(|link| self.rest(link, context)).collect();
-        for (link, own) in self.own.iter().enumerate().filter(|(_, own)| own.counts()) {
-            self.belief[link] = own.belief;
-            self.departure[link] = own.belief.jammed - rest[link].jammed;
-            self.flow_vph[link] = own.flow_vph;
-        }
-        if at.as_millis() % LEARN_EVERY_MS == 0 {
-            let own = &self.own;
-            self.coupling
-                .learn(context.network, &self.turns, &self.departure, |link| own[link.index()].counts());
-        }
-        self.reached = neighbours::reached(context.network, |link| self.is_fresh(at, link, context));
-        if self.reached.contains(&true) {
-            // What a link said itself fades for longer than it is news to others; but not where all have fallen silent.
-            for (reached, own) in self.reached.iter_mut().zip(&self.own) {
-                *reached |= heard_within(own, at, FADED_MS);
+        let (network, learns) = (context.network, at.as_millis() % LEARN_EVERY_MS == 0);
+        let ages_ms = Ages { heard: context.config.lateness_ms(), faded: FADED_MS };
+        let near = |heard: &[bool]| neighbours::reached(network, |link| heard[link.index()]);
+        self.work.reach(at, ages_ms, near, &mut self.reached);
+        for link in 0..self.own.len() {
+            if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
+                let (own, rest) = (self.own[link], self.rest(link, context));
+                self.believe(link, own.belief, own.belief.jammed - rest.jammed, own.flow_vph, network);
+                self.work.done(link);
             }
         }
-        for (link, rest) in rest.iter().enumerate().filter(|(link, _)| !self.reached[*link]) {
-            // What was estimated from evidence that is gone must not echo between neighbours.
-            (self.belief[link], self.departure[link], self.flow_vph[link]) = (*rest, 0.0, f64::NAN);
+        if learns {
+            let own = &self.own;
+            self.coupling.learn(network, &self.turns, &self.departure, |link| own[link.index()].counts());
+            self.work.all_again();
+        }
+        for link in 0..self.own.len() {
+            if self.work.is_due(link) && !self.reached[link] {
+                // What was estimated from evidence that is gone must not echo between neighbours.
+                let rest = self.rest(link, context);
+                self.believe(link, rest, 0.0, f64::NAN, network);
+                self.work.done(link);
+            }
         }
         for _ in 0..SWEEPS {
-            for link in context.network.indices() {
-                if !self.own[link.index()].counts() && self.reached[link.index()] {
-                    self.estimate(link, &rest[link.index()], context);
+            for link in network.indices() {
+                if self.work.is_due(link.index()) {
+                    self.work.done(link.index());
+                    if !self.own[link.index()].counts() {
+                        self.estimate(link, context);
+                    }
                 }
             }
         }
-        if at.as_millis() % LEARN_EVERY_MS == 0 {
+        if learns {
             let own = &self.own;
-            self.turns.fit(context.network, &self.flow_vph, |link| own[link].counts());
+            self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
+            self.work.all_again();
         }
-        self.learn_mix();
+        if learns || self.mix == (1.0, 1.0) {
+            self.learn_mix();
+            self.work.tell_all();
+        }
     }
 
     /// Estimates a link that nothing counts on from its neighbours and its probes.
-    fn estimate(&mut self, link: LinkIndex, rest: &Regimes, context: &Context<'_>) {
+    fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
+        let rest = self.rest(place, context);
         let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
-        let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..*rest };
+        let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..rest };
         let own = &self.own[place];
-        self.belief[place] = if own.newest_at == i64::MIN {
+        let belief = if own.newest_at == i64::MIN {
             prior
         } else {
-            Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(rest))
+            Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(&rest))
         };
-        self.departure[place] = self.belief[place].jammed - rest.jammed;
-        if let Some(flow_vph) = neighbours::flow(network, &self.turns, link, &self.flow_vph) {
-            self.flow_vph[place] = flow_vph;
-        }
+        let flow_vph =
+            neighbours::flow(network, &self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
+        self.believe(place, belief, belief.jammed - rest.jammed, flow_vph, network);
     }
 
-    /// Tells whether the link's own sensors said anything in the last lateness.
-    fn is_fresh(&self, at: Timestamp, link: LinkIndex, context: &Context<'_>) -> bool {
-        heard_within(&self.own[link.index()], at, context.config.lateness_ms())
+    /// Takes what is to be believed of a link. A change that no reader could see is not passed on to its neighbours, or the least of
+    /// them would go round the whole city.
+    fn believe(&mut self, link: usize, belief: Regimes, departure: f64, flow_vph: f64, network: &Network) {
+        /// A thousandth of what makes a link congested, and a vehicle in a day.
+        const LEAST_DEPARTURE: f64 = 0.0005;
+        const LEAST_VPH: f64 = 0.05;
+        let far = |new: f64, old: f64, least: f64| new.is_nan() != old.is_nan() || (new - old).abs() > least;
+        let departs = far(departure, self.departure[link], LEAST_DEPARTURE);
+        let flows = far(flow_vph, self.flow_vph[link], LEAST_VPH);
+        if departs {
+            self.departure[link] = departure;
+        }
+        if flows {
+            self.flow_vph[link] = flow_vph;
+        }
+        let changed = belief != self.belief[link];
+        self.belief[link] = belief;
+        if changed || departs || flows {
+            self.work.believed(link, network, departs || flows);
+        }
     }
 
     fn learn_mix(&mut self) {
@@ -231,7 +273,7 @@ impl Graph {
         if !self.reached[link] {
             self.levels[link] = Level::default();
             let new = Told::nothing(at);
-            let old = std::mem::replace(&mut self.told[link], new);
+            let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
             return (!new.looks_like(&old)).then_some(new);
         }
         let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
@@ -249,10 +291,17 @@ impl Graph {
         let site = &context.sites[link];
         let new =
             Told::of(at, &self.belief[link], &own, source, &mut self.levels[link], site, context.config);
-        let old = std::mem::replace(&mut self.told[link], new);
+        if source == Source::Observed {
+            let long_ms = (context.config.long_window_s * 1000.0) as i64;
+            self.work.tell_again_at(link, self.own[link].newest_at + long_ms + 1);
+        }
+        let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
         (!new.looks_like(&old)).then_some(new)
     }
 }
+
+/// What stands for the instant of a state that is kept: all that are kept hold for the same.
+const UNDATED: Timestamp = Timestamp::from_millis(0);
 
 /// An hour: by then nothing is left of what a link's sensors said.
 const FADED_MS: i64 = 3_600_000;

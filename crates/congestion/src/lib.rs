@@ -50,6 +50,7 @@ mod streets;
 mod told;
 mod turns;
 mod window;
+mod work;
 
 pub use analyzer::{Analyzer, Changes};
 pub use checkpoint::RestoreError;

@@ -60,6 +60,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) own: &'a [Own],
     /// PCU and MCU per vehicle where nobody counts.
     pub(crate) mix: (f64, f64),
+    /// Probability that the link is congested.
+    pub(crate) congested: &'a [f64],
     /// Whether the link's own sensors said anything in the last lateness.
     pub(crate) seen: &'a [bool],
     pub(crate) turns: &'a Turns,
@@ -82,12 +84,20 @@ impl Queues {
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
-        let belief = picture.belief;
-        let y: Vec<f64> = belief.iter().map(|belief| belief.quantile(0.5)).collect();
-        let edge = -context.config.congested_share.ln();
-        let probability: Vec<f64> = belief.iter().map(|belief| belief.above(edge)).collect();
-        self.judge_members(at, &probability, &y, picture, context);
-        let found = self.find(&probability, &y, picture, context);
+        let Picture { belief, congested: probability, .. } = *picture;
+        // The middle of what is believed; asked of members of queues and of those that may become one.
+        let least = context.config.queue.probability;
+        let y: Vec<f64> = (0..belief.len())
+            .map(|link| {
+                if self.member[link] || probability[link] >= least {
+                    belief[link].quantile(0.5)
+                } else {
+                    f64::NAN
+                }
+            })
+            .collect();
+        self.judge_members(at, probability, &y, picture, context);
+        let found = self.find(probability, &y, picture, context);
         let mut filled: Vec<Filled> =
             found.iter().flat_map(|queue| filled(queue, &y, picture, context)).collect();
         filled.sort_unstable_by_key(|filled| filled.link);

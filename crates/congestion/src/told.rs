@@ -82,6 +82,12 @@ impl Told {
         }
     }
 
+    /// Returns it as of another instant; what holds of none stays so.
+    pub(crate) fn dated(self, at: Timestamp) -> Self {
+        let valid_at = if self.valid_at > Timestamp::MIN { at } else { self.valid_at };
+        Self { valid_at, ..self }
+    }
+
     /// Returns the one of the two that holds for the later instant.
     pub(crate) fn newer(self, other: Self) -> Self {
         if other.valid_at > self.valid_at { other } else { self }

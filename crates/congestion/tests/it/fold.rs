@@ -86,6 +86,32 @@ proptest! {
     }
 
     #[test]
+    fn who_looks_at_every_link_at_each_boundary_finds_what_was_left_out_unchanged(seed: u64) {
+        let city = city();
+        let logs = logs(&city, seed, MINUTES);
+        // What is to be looked at again is no part of a checkpoint: who is restored begins with everything.
+        let everything = |analyzer: &mut Analyzer| {
+            let bytes = analyzer.checkpoint();
+            let (network, registry) = (city.network.clone(), city.registry.clone());
+            *analyzer = Analyzer::restore(network, registry, Config::default(), &bytes).unwrap();
+        };
+        let mut analyzer = city.whole();
+        let mut changes = Changes::default();
+        let mut records: Vec<(u32, &Record)> =
+            (0..).zip(&logs).flat_map(|(p, log)| log.iter().map(move |record| (p, record))).collect();
+        records.sort_by_key(|(_, record)| record.received_at());
+        let mut boundary = crate::city::START;
+        for (partition, record) in records {
+            if record.received_at() > boundary {
+                boundary = record.received_at().floor(5000).plus_millis(5000);
+                everything(&mut analyzer);
+            }
+            feed(&mut analyzer, partition, record, &mut changes);
+        }
+        prop_assert!(plain(&city, &logs) == outcome(&analyzer, changes));
+    }
+
+    #[test]
     fn what_arrives_twice_counts_once(seed: u64) {
         let city = city();
         let mut logs = logs(&city, seed, MINUTES);
