@@ -7,6 +7,7 @@
 use model::{Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::Config;
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Point};
 use crate::flow::{Flow, Passages};
@@ -188,6 +189,22 @@ impl Cell {
         // The graph stage must hear of the last change, too.
         self.live =
             !self.window.is_empty() || self.own.newest_at > i64::MIN || !self.own.is_same(&self.handed);
+    }
+
+    /// Returns the event time at which what was estimated at `at` changes though nothing is heard: a reading moves into another band,
+    /// is forgotten, or becomes stale. Between those instants its sums only fade, all alike.
+    pub(crate) fn changes_at(&self, at: Timestamp, config: &Config) -> i64 {
+        let (now, samples) = (at.as_millis(), self.window.all());
+        let ms = |s: f64| (s * 1000.0) as i64;
+        // A band ends before its end, the others after it.
+        let last_ms =
+            [ms(BANDS_S[0]) - 1, ms(BANDS_S[1]) - 1, ms(config.long_window_s), config.lateness_ms()];
+        let queue_ms = Some(ms(QUEUE_SEEN_S)).filter(|_| !self.own.queue_m.is_nan());
+        let crossing = last_ms.into_iter().chain(queue_ms).filter_map(|age_ms| {
+            let next = samples.partition_point(|sample| now.saturating_sub(sample.at) > age_ms);
+            Some(samples.get(next)?.at.saturating_add(age_ms).max(now) + 1)
+        });
+        crossing.chain([self.stale_at.saturating_add(1)]).min().unwrap_or(i64::MAX)
     }
 
     /// Returns the newest estimate for the graph stage, when it is another than that was handed before.

@@ -202,7 +202,7 @@ impl Partition {
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
-            self.rota.estimated(place, at, cell);
+            self.rota.estimated(place, at, cell, context.config);
             if let Some(told) = cell.news(at, context) {
                 tell(cell.link, &told);
             }
@@ -234,7 +234,7 @@ impl Partition {
             if turn == Turn::Estimate {
                 cell.dirty = false;
                 cell.estimate(at, &self.typical, &self.health, context);
-                self.rota.estimated(place, at, cell);
+                self.rota.estimated(place, at, cell, context.config);
                 if let Some(told) = cell.news(at, context) {
                     tell(cell.link, &told);
                 }

@@ -1,17 +1,17 @@
 //! Whose turn it is to be estimated at a graph boundary.
 //!
-//! A reading changes its link's estimate at once. Where nothing is heard, readings only grow older: they move through bands that are
-//! minutes wide and fade over an hour. So a link that hears nothing is estimated anew now and then, not at each boundary, and
-//! the work of a boundary grows with what was heard.
+//! A reading changes its link's estimate at once. Where nothing is heard, readings only grow older: now and then one moves from a band
+//! of the window into the next, and in between all fade alike. So a link that hears nothing is estimated anew then, not at each
+//! boundary, and the work of a boundary grows with what was heard.
 
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Config;
 use crate::link::Cell;
 
-/// What only ages is estimated anew after this time, ms: a quarter of the narrowest band, and the period that most sensors report at,
-/// so that a link whose sensors report is estimated when they do.
-const AGED_MS: i64 = 30_000;
+/// What only fades is estimated anew after this time, ms: little against the minutes and the hour in which it fades.
+const FADED_MS: i64 = 30_000;
 
 /// Never: the cell has nothing left that could age.
 const NEVER: i64 = i64::MAX;
@@ -63,10 +63,11 @@ impl Rota {
     }
 
     /// Notes that a cell was estimated.
-    pub(crate) fn estimated(&mut self, place: u32, at: Timestamp, cell: &Cell) {
+    pub(crate) fn estimated(&mut self, place: u32, at: Timestamp, cell: &Cell, config: &Config) {
         self.make_room(place as usize + 1);
-        let aged_at = (at.as_millis() + AGED_MS).min(cell.stale_at.saturating_add(1));
-        self.again_at[place as usize] = if cell.live { aged_at } else { NEVER };
+        let again_at =
+            if cell.live { cell.changes_at(at, config).min(at.as_millis() + FADED_MS) } else { NEVER };
+        self.again_at[place as usize] = again_at;
         self.unhanded[place as usize] = true;
     }
 
@@ -101,7 +102,7 @@ mod tests {
         let order = rota.begin(&cells, &[0], at(5));
         assert_eq!(order, [1, 0]);
         assert_eq!([rota.turn(0, at(5)), rota.turn(1, at(5))], [Turn::Estimate, Turn::Nothing]);
-        rota.estimated(0, at(5), &cells[0]);
+        rota.estimated(0, at(5), &cells[0], &Config::default());
         assert_eq!(rota.turn(0, at(10)), Turn::Hand);
         rota.handed(0);
         assert_eq!([rota.turn(0, at(30)), rota.turn(0, at(35))], [Turn::Live, Turn::Estimate]);
@@ -111,7 +112,7 @@ mod tests {
     fn a_cell_of_which_nothing_is_left_is_left_alone() {
         let (mut rota, cells) = (Rota::default(), [Cell::new(0)]);
         rota.begin(&cells, &[0], at(5));
-        rota.estimated(0, at(5), &cells[0]);
+        rota.estimated(0, at(5), &cells[0], &Config::default());
         rota.handed(0);
         assert_eq!(rota.turn(0, at(5000)), Turn::Nothing);
     }
