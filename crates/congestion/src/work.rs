@@ -127,9 +127,9 @@ impl Work {
         reached.resize(self.near.len(), false);
         // What a link said itself fades for longer than it is news to others; but not where all have fallen silent.
         let any = self.heard.contains(&true);
-        for link in 0..reached.len() {
+        for (link, reached) in reached.iter_mut().enumerate() {
             let is_reached = self.near[link] || any && within(self.newest_at[link], ages_ms.faded);
-            if std::mem::replace(&mut reached[link], is_reached) != is_reached {
+            if std::mem::replace(reached, is_reached) != is_reached {
                 self.again(link);
             }
         }
