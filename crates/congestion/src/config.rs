@@ -31,6 +31,8 @@ pub struct Config {
     pub pcu: UnitTable,
     /// Motorcycle units per vehicle.
     pub mcu: UnitTable,
+    /// Persons in a vehicle.
+    pub persons: UnitTable,
     /// Queues.
     pub queue: QueueConfig,
     /// Sensor health.
@@ -157,6 +159,17 @@ impl Default for Config {
                 bus: 10.5,
                 truck: 8.3,
                 trailer: 13.0,
+            },
+            // [estimate] No count for these streets was at hand. Motorcycle and car: the middle of what surveys of Asian cities
+            // usually find (1.2 to 1.4, 1.6 to 2.0); a bus half full; lorries seldom more than the driver.
+            persons: UnitTable {
+                motorcycle: 1.3,
+                bicycle: 1.0,
+                car: 1.8,
+                van: 2.0,
+                bus: 25.0,
+                truck: 1.3,
+                trailer: 1.2,
             },
             queue: QueueConfig::default(),
             health: HealthConfig::default(),

@@ -29,6 +29,10 @@ pub(crate) fn event(
         sensor: None,
         queue_m: None,
         delay_veh_h: None,
+        delay_person_h: None,
+        growth_m_per_min: None,
+        head_kind: None,
+        blocks_in_s: None,
         confidence: None,
         detail: String::new(),
     }

@@ -4,21 +4,21 @@ use crate::Config;
 use crate::sample::{Sample, What};
 use crate::site::Site;
 
-/// Sums of vehicles, PCU and MCU, and of the time that was watched.
+/// Sums of vehicles, PCU, MCU and persons, and of the time that was watched.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
-    vehicles: [f64; 3],
+    vehicles: [f64; 4],
     seconds: f64,
 }
 
 impl Flow {
-    pub(crate) fn add(&mut self, vehicles: [f64; 3], seconds: f64) {
+    pub(crate) fn add(&mut self, vehicles: [f64; 4], seconds: f64) {
         self.vehicles.iter_mut().zip(vehicles).for_each(|(sum, more)| *sum += more);
         self.seconds += seconds;
     }
 
-    /// Returns vehicles, PCU and MCU per hour; `None` when nobody watched.
-    pub(crate) fn per_hour(&self) -> Option<[f64; 3]> {
+    /// Returns vehicles, PCU, MCU and persons per hour; `None` when nobody watched.
+    pub(crate) fn per_hour(&self) -> Option<[f64; 4]> {
         (self.seconds > 0.0).then(|| self.vehicles.map(|n| n / self.seconds * 3600.0))
     }
 }
@@ -41,7 +41,7 @@ struct Device {
     newest_at: i64,
     /// The one lane of which it told; 0 where it told of the whole width, or of several.
     lane: u8,
-    vehicles: [f64; 3],
+    vehicles: [f64; 4],
 }
 
 /// The first vehicle says little of the flow: it counts as if it had been awaited that long, s.
@@ -59,7 +59,7 @@ impl Passages {
 
     /// Takes the passages of a window, oldest first.
     pub(crate) fn take(&mut self, sample: &Sample) {
-        let What::Passage { pcu, mcu, .. } = sample.what else { return };
+        let What::Passage { pcu, mcu, persons, .. } = sample.what else { return };
         let age_s = self.age_s(sample.at);
         let fresh = if age_s > self.long_s { 0.0 } else { (-age_s / self.short_s).exp2() };
         let place = self.devices.iter().position(|d| d.sensor == sample.sensor).unwrap_or_else(|| {
@@ -68,7 +68,7 @@ impl Passages {
                 first_at: sample.at,
                 newest_at: sample.at,
                 lane: sample.lane,
-                vehicles: [0.0; 3],
+                vehicles: [0.0; 4],
             });
             self.devices.len() - 1
         });
@@ -77,7 +77,7 @@ impl Passages {
         if device.lane != sample.lane {
             device.lane = 0;
         }
-        let units = [1.0, f64::from(pcu), f64::from(mcu)];
+        let units = [1.0, f64::from(pcu), f64::from(mcu), f64::from(persons)];
         device.vehicles.iter_mut().zip(units).for_each(|(sum, unit)| *sum += unit * fresh);
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let site = Site::with_lanes(2.0);
         let mut passages = Passages::new((now_s * 1000.0) as i64, false, &Config::default());
         for s in seconds {
-            let what = What::Passage { pcu: 0.3, mcu: 1.0, speed: 30.0 };
+            let what = What::Passage { pcu: 0.3, mcu: 1.0, persons: 1.3, speed: 30.0 };
             passages.take(&Sample { at: (s * 1000.0) as i64, sensor: 1, lane: 0, quality: 0, what });
         }
         let mut flow = Flow::default();

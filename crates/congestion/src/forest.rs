@@ -54,17 +54,22 @@ impl Ground<'_> {
 
     /// Returns the link that a member hangs on.
     pub(crate) fn parent(&self, link: u32) -> Option<u32> {
+        let most = self.held_by(link).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        most.map(|(next, _)| next)
+    }
+
+    /// Returns the links behind a member that can hold it back, each with its weight: `turn share x probability of a jam`.
+    pub(crate) fn held_by(&self, link: u32) -> impl Iterator<Item = (u32, f64)> {
         let place = link as usize;
         let after = self.network.downstream(LinkIndex(link)).iter().zip(self.turns.of(LinkIndex(link)));
-        let held = after.filter_map(|(next, &share)| {
+        after.filter_map(move |(next, &share)| {
             let (into, share) = (next.index(), f64::from(share));
             let holds = self.member[into]
                 && into != place
                 && share >= self.least_share
                 && self.onset[into] <= self.onset[place] + self.tolerance_ms;
-            holds.then_some((share * self.probability[into], next.0))
-        });
-        held.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, next)| next)
+            holds.then(|| (next.0, share * self.probability[into]))
+        })
     }
 
     fn heads(&self, members: &[u32]) -> Vec<u32> {

@@ -34,8 +34,8 @@ pub(crate) struct Graph {
     work: Work,
     /// The boundary of which `told` is, for all links that it tells of.
     at: Timestamp,
-    /// PCU and MCU per vehicle, over all links that count.
-    mix: (f64, f64),
+    /// Over all links that count.
+    mix: Mix,
     coupling: Coupling,
     /// By partition number: what is typical there.
     typical: Vec<(u32, Typical)>,
@@ -46,6 +46,18 @@ pub(crate) struct Graph {
     queues: Queues,
     faults: Faults,
     forecasts: Forecasts,
+}
+
+/// What an average vehicle is worth.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Mix {
+    pub(crate) pcu: f64,
+    pub(crate) mcu: f64,
+    pub(crate) persons: f64,
+}
+
+impl Mix {
+    const UNKNOWN: Self = Self { pcu: 1.0, mcu: 1.0, persons: 1.0 };
 }
 
 /// Sweeps per graph boundary; warm-started, so that a change has spread by two links at once and on at each boundary.
@@ -62,7 +74,7 @@ impl Graph {
             reached: Vec::new(),
             work: Work::default(),
             at: Timestamp::MIN,
-            mix: (1.0, 1.0),
+            mix: Mix::UNKNOWN,
             coupling: Coupling::default(),
             typical: Vec::new(),
             levels: vec![Level::default(); links],
@@ -209,7 +221,7 @@ impl Graph {
             self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
             self.work.all_again();
         }
-        if learns || self.mix == (1.0, 1.0) {
+        if learns || self.mix == Mix::UNKNOWN {
             self.learn_mix();
             self.work.tell_all();
         }
@@ -255,12 +267,14 @@ impl Graph {
     }
 
     fn learn_mix(&mut self) {
-        let (n, pcu, mcu) =
-            self.own.iter().filter(|own| own.counts()).fold((0.0, 0.0, 0.0), |(n, pcu, mcu), own| {
-                (n + own.flow_vph, pcu + own.flow_pcuph, mcu + own.flow_mcuph)
-            });
+        let mut sums = [0.0; 4];
+        for own in self.own.iter().filter(|own| own.counts()) {
+            let flows = [own.flow_vph, own.flow_pcuph, own.flow_mcuph, own.flow_personph];
+            sums.iter_mut().zip(flows).for_each(|(sum, flow)| *sum += flow);
+        }
+        let [n, pcu, mcu, persons] = sums;
         if n > 0.0 {
-            self.mix = (pcu / n, mcu / n);
+            self.mix = Mix { pcu: pcu / n, mcu: mcu / n, persons: persons / n };
         }
     }
 
@@ -282,8 +296,8 @@ impl Graph {
         let flow = self.flow_vph[link];
         let own = Own {
             flow_vph: flow,
-            flow_pcuph: flow * self.mix.0,
-            flow_mcuph: flow * self.mix.1,
+            flow_pcuph: flow * self.mix.pcu,
+            flow_mcuph: flow * self.mix.mcu,
             newest_at: if source == Source::Observed { own.newest_at } else { i64::MIN },
             quality: if source == Source::Observed { own.quality } else { 0 },
             ..*own

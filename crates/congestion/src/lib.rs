@@ -17,6 +17,8 @@
 #![warn(missing_docs)]
 
 mod analyzer;
+mod book;
+mod charge;
 mod checkpoint;
 mod clock;
 mod config;

@@ -48,6 +48,7 @@ pub(crate) struct Own {
     pub(crate) flow_vph: f64,
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
+    pub(crate) flow_personph: f64,
     pub(crate) queue_m: f64,
     /// Vehicles that were seen to be on the link, per km.
     pub(crate) stored_vpkm: f64,
@@ -89,6 +90,7 @@ impl Own {
         flow_vph: f64::NAN,
         flow_pcuph: f64::NAN,
         flow_mcuph: f64::NAN,
+        flow_personph: f64::NAN,
         queue_m: f64::NAN,
         stored_vpkm: f64::NAN,
         newest_at: i64::MIN,
@@ -108,6 +110,7 @@ impl Own {
                 own.flow_vph,
                 own.flow_pcuph,
                 own.flow_mcuph,
+                own.flow_personph,
                 own.queue_m,
                 own.stored_vpkm,
             ]
@@ -397,10 +400,10 @@ fn counted(
         match sample.what {
             What::Passage { .. } if !summed_up.holds(sample) => passages.take(sample),
             _ if age_s > context.config.long_window_s => {}
-            What::Count { period_s, n, pcu, mcu, .. } if !n.is_nan() => {
+            What::Count { period_s, n, pcu, mcu, persons, .. } if !n.is_nan() => {
                 let fresh = (-age_s / context.config.short_window_s).exp2();
                 let lanes = if sample.lane == 0 { 1.0 } else { site.lanes };
-                let vehicles = [n, pcu, mcu].map(|v| f64::from(v) * fresh * lanes);
+                let vehicles = [n, pcu, mcu, persons].map(|v| f64::from(v) * fresh * lanes);
                 flow.add(vehicles, f64::from(period_s) * fresh);
             }
             What::Queue { queue_m, .. } if age_s <= QUEUE_SEEN_S => {
@@ -412,7 +415,7 @@ fn counted(
     }
     passages.add_to(&mut flow, site);
     if let Some(flow) = flow.per_hour() {
-        [own.flow_vph, own.flow_pcuph, own.flow_mcuph] = flow;
+        [own.flow_vph, own.flow_pcuph, own.flow_mcuph, own.flow_personph] = flow;
     }
     let stale_at = if longest_ms > 0 { own.newest_at.saturating_add(2 * longest_ms) } else { i64::MAX };
     let stale = own.newest_at > i64::MIN && now > stale_at;

@@ -4,11 +4,13 @@
 //! it. Where it hangs in the forest of queues says which link holds it back. Each head is one queue, and one event from opening
 //! to clearing.
 
-use model::{EventChange, EventKind, Timestamp, TrafficEvent};
+use model::{Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::events::{event, link_id};
+use crate::book::{Book, Found};
+use crate::charge::{self, Delay};
 use crate::forest::{Ground, Tree};
+use crate::graph::Mix;
 use crate::link::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
@@ -23,31 +25,8 @@ pub(crate) struct Queues {
     since: Vec<i64>,
     /// Per link: whether it is part of a queue.
     member: Vec<bool>,
-    /// Sorted by head.
-    open: Vec<Open>,
+    book: Book,
     spillbacks: Spillbacks,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Open {
-    head: u32,
-    opened_at: Timestamp,
-    told_at: Timestamp,
-    revision: u32,
-    links: Vec<u32>,
-    told_length_m: f64,
-    /// Time lost so far, by those whose flow is known.
-    delay_veh_h: Option<f64>,
-}
-
-/// One queue as found at one boundary.
-struct Found {
-    head: u32,
-    links: Vec<u32>,
-    tail: u32,
-    length_m: f64,
-    /// veh h / h; `None` where no member's flow is known.
-    delay_rate: Option<f64>,
 }
 
 /// A link on which there are fewer vehicles on average holds nobody back.
@@ -58,8 +37,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) belief: &'a [Regimes],
     pub(crate) flow_vph: &'a [f64],
     pub(crate) own: &'a [Own],
-    /// PCU and MCU per vehicle where nobody counts.
-    pub(crate) mix: (f64, f64),
+    /// Of those on links where nobody counts.
+    pub(crate) mix: Mix,
     /// Probability that the link is congested.
     pub(crate) congested: &'a [f64],
     /// Whether the link's own sensors said anything in the last lateness.
@@ -72,7 +51,7 @@ impl Queues {
         Self {
             since: vec![0; links],
             member: vec![false; links],
-            open: Vec::new(),
+            book: Book::default(),
             spillbacks: Spillbacks::default(),
         }
     }
@@ -101,7 +80,7 @@ impl Queues {
         let mut filled: Vec<Filled> =
             found.iter().flat_map(|queue| filled(queue, &y, picture, context)).collect();
         filled.sort_unstable_by_key(|filled| filled.link);
-        self.tell(at, found, context, events);
+        self.book.step(at, found, context, events);
         self.spillbacks.step(at, &filled, context, events);
     }
 
@@ -152,62 +131,23 @@ impl Queues {
             least_share: config.least_turn_share,
             tolerance_ms: (config.onset_tolerance_s * 1000.0) as i64,
         };
-        let trees = ground.trees().into_iter();
-        let mut found: Vec<Found> = trees.map(|tree| measure(tree, y, picture, context)).collect();
+        let trees = ground.trees();
+        let charged = charge::charged(&ground, &trees, |link| picture.lost(link, y, context));
+        let measured = |(tree, delay): (Tree, Delay)| measure(tree, delay, y, picture, context);
+        let mut found: Vec<Found> = trees.into_iter().zip(charged).map(measured).collect();
         found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
         // Nobody is called out for a queue that no sensor sees any link of.
         found.retain(|q| q.links.iter().any(|&link| seen[link as usize]));
         found
     }
-
-    fn tell(
-        &mut self,
-        at: Timestamp,
-        found: Vec<Found>,
-        context: &Context<'_>,
-        events: &mut Vec<TrafficEvent>,
-    ) {
-        let step_h = context.config.graph_boundary_ms as f64 / 3_600_000.0;
-        let mut still = Vec::with_capacity(found.len());
-        let mut before = std::mem::take(&mut self.open).into_iter().peekable();
-        for queue in found {
-            while let Some(gone) = before.next_if(|open| open.head < queue.head) {
-                events.push(cleared(gone, at, context));
-            }
-            let mut open = before.next_if(|open| open.head == queue.head).unwrap_or_else(|| Open {
-                head: queue.head,
-                opened_at: at,
-                told_at: at,
-                revision: 0,
-                links: Vec::new(),
-                told_length_m: 0.0,
-                delay_veh_h: None,
-            });
-            if let Some(rate) = queue.delay_rate {
-                *open.delay_veh_h.get_or_insert(0.0) += rate * step_h;
-            }
-            if is_news(&open, &queue, at, context) {
-                events.push(news(&mut open, queue, at, context));
-            }
-            still.push(open);
-        }
-        events.extend(before.map(|gone| cleared(gone, at, context)));
-        self.open = still;
-    }
 }
 
-fn measure(tree: Tree, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Found {
-    let (mut length_m, mut delay_rate) = (0.0, None);
+fn measure(tree: Tree, delay: Delay, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Found {
+    let mut length_m = 0.0;
     let mut tail = (f64::MIN, tree.head);
     for &link in &tree.links {
         let site = &context.sites[link as usize];
         let share = (-y[link as usize]).exp();
-        // Vehicles on the link times the share of their time that they lose: n (1 - v / v_free), in veh h / h.
-        let flow_vph = picture.flow_vph[link as usize];
-        if !flow_vph.is_nan() {
-            let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
-            *delay_rate.get_or_insert(0.0) += stored * (1.0 - share).max(0.0);
-        }
         let standing_m = picture.standing_m(link, share, site);
         length_m += if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m };
         let far = distance(tree.head, link, context);
@@ -215,6 +155,8 @@ fn measure(tree: Tree, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) 
             tail = (far, link);
         }
     }
+    let known = tree.links.iter().any(|&link| !picture.flow_vph[link as usize].is_nan());
+    let delay_rate = Some(delay).filter(|delay| known || delay.vehicles > 0.0);
     Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate }
 }
 
@@ -228,6 +170,26 @@ impl Picture<'_> {
         flow_vph * y.exp() / site.free_kmh * site.length_m / 1000.0
     }
 
+    /// Returns what is lost on a link, h per h: those on it times the share of their time that they lose, n (1 - v / v_free). Nothing
+    /// where no flow is known.
+    fn lost(&self, link: u32, y: &[f64], context: &Context<'_>) -> Delay {
+        let (place, site) = (link as usize, &context.sites[link as usize]);
+        let flow_vph = self.flow_vph[place];
+        if flow_vph.is_nan() {
+            return Delay::default();
+        }
+        let share = (-y[place]).exp();
+        let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
+        let vehicles = stored * (1.0 - share).max(0.0);
+        Delay { vehicles, persons: vehicles * self.persons(place) }
+    }
+
+    /// Returns how many sit in an average vehicle of a link.
+    fn persons(&self, link: usize) -> f64 {
+        let own = &self.own[link];
+        if own.flow_vph > 0.0 { own.flow_personph / own.flow_vph } else { self.mix.persons }
+    }
+
     /// Returns the standing queue on a link, m; NaN where no flow is known.
     fn standing_m(&self, link: u32, share: f64, site: &Site) -> f64 {
         let own = &self.own[link as usize];
@@ -235,7 +197,7 @@ impl Picture<'_> {
             return standing::queue_m(own, share, site);
         }
         let flow_vph = self.flow_vph[link as usize];
-        let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.0, flow_vph * self.mix.1);
+        let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.pcu, flow_vph * self.mix.mcu);
         standing::queue_m(&Own { flow_vph, flow_pcuph, flow_mcuph, ..*own }, share, site)
     }
 }
@@ -260,49 +222,4 @@ fn distance(a: u32, b: u32, context: &Context<'_>) -> f64 {
     let start = |link: u32| context.network.geometry(roadnet::LinkIndex(link))[0];
     let (a, b) = (start(a), start(b));
     (a.lon - b.lon).powi(2) + (a.lat - b.lat).powi(2)
-}
-
-fn is_news(open: &Open, queue: &Found, at: Timestamp, context: &Context<'_>) -> bool {
-    let config = &context.config.queue;
-    if open.revision == 0 {
-        return true;
-    }
-    let waited = (at - open.told_at) as f64 / 1000.0 >= config.update_every_s;
-    let grown =
-        (queue.length_m - open.told_length_m).abs() > config.update_share * open.told_length_m.max(1.0);
-    waited && (grown || open.links != queue.links)
-}
-
-fn news(open: &mut Open, queue: Found, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
-    open.revision += 1;
-    open.told_at = at;
-    open.told_length_m = queue.length_m;
-    open.links = queue.links;
-    let change = if open.revision == 1 { EventChange::Opened } else { EventChange::Updated };
-    let mut event = event(id(open, context), open.revision, EventKind::Queue, change, at, open.opened_at);
-    event.link = Some(link_id(context, open.head));
-    event.head_link = event.link.clone();
-    event.tail_link = Some(link_id(context, queue.tail));
-    event.links = open.links.iter().map(|&link| link_id(context, link)).collect();
-    event.queue_m = Some(queue.length_m.round() as f32);
-    event.delay_veh_h = open.delay_veh_h.map(|lost| (lost * 100.0).round() as f32 / 100.0);
-    event.detail = format!("{} links queue for {:.0} m behind the head", open.links.len(), queue.length_m);
-    event
-}
-
-fn cleared(mut open: Open, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
-    open.revision += 1;
-    let mut event =
-        event(id(&open, context), open.revision, EventKind::Queue, EventChange::Cleared, at, open.opened_at);
-    event.link = Some(link_id(context, open.head));
-    event.head_link = event.link.clone();
-    event.links = open.links.iter().map(|&link| link_id(context, link)).collect();
-    event.queue_m = Some(0.0);
-    event.delay_veh_h = open.delay_veh_h.map(|lost| (lost * 100.0).round() as f32 / 100.0);
-    event.detail = "the queue is gone".to_owned();
-    event
-}
-
-fn id(open: &Open, context: &Context<'_>) -> String {
-    format!("queue-{}-{}", link_id(context, open.head), open.opened_at.as_millis())
 }

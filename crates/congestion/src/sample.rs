@@ -24,9 +24,9 @@ pub(crate) struct Sample {
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum What {
     /// Vehicles that passed a point in one period.
-    Count { period_s: f32, n: f32, pcu: f32, mcu: f32, speed: f32, occupancy: f32 },
+    Count { period_s: f32, n: f32, pcu: f32, mcu: f32, persons: f32, speed: f32, occupancy: f32 },
     /// One vehicle that passed a point.
-    Passage { pcu: f32, mcu: f32, speed: f32 },
+    Passage { pcu: f32, mcu: f32, persons: f32, speed: f32 },
     /// A standing queue, seen from the stop line.
     Queue { queue_m: f32, stopped: f32 },
     /// One vehicle where it was; `vehicle` is a hash of its pseudonym.
@@ -84,6 +84,7 @@ fn measured(observation: &Observation, config: &Config) -> Option<What> {
         Reading::Passage(p) if !p.wrong_way => What::Passage {
             pcu: config.pcu.of(p.class)? as f32,
             mcu: config.mcu.of(p.class)? as f32,
+            persons: config.persons.of(p.class)? as f32,
             speed: speed(p.speed_kmh).unwrap_or(f32::NAN),
         },
         Reading::Passage(_) | Reading::Queue(_) | Reading::TravelTime(_) | Reading::Alert(_) => return None,
@@ -104,6 +105,7 @@ fn count(aggregate: &Aggregate, period_s: Option<f32>, config: &Config) -> What 
         n,
         pcu: config.pcu.sum(&counts) as f32,
         mcu: config.mcu.sum(&counts) as f32,
+        persons: config.persons.sum(&counts) as f32,
         speed: speed(aggregate.speed_kmh).map_or(f32::NAN, |speed| speed / to_space),
         occupancy: within(aggregate.occupancy, 0.0, 1.0).unwrap_or(f32::NAN),
     }

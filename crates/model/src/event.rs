@@ -31,8 +31,16 @@ pub struct TrafficEvent {
     pub sensor: Option<SensorId>,
     /// Length over all links.
     pub queue_m: Option<f32>,
-    /// Delay since it was opened, vehicle-hours.
+    /// Delay since it was opened that is charged to the head, vehicle-hours.
     pub delay_veh_h: Option<f32>,
+    /// The same, person-hours.
+    pub delay_person_h: Option<f32>,
+    /// How fast a queue grows (below 0: shrinks), m/min.
+    pub growth_m_per_min: Option<f32>,
+    /// What holds the head back; nothing where that is not known.
+    pub head_kind: Option<HeadKind>,
+    /// How soon a queue is expected to block the junction behind it, s; 0 = it does.
+    pub blocks_in_s: Option<f32>,
     /// How sure, 0..1.
     pub confidence: Option<f32>,
     /// In words.
@@ -63,6 +71,31 @@ impl EventKind {
             Self::Incident => "incident",
             Self::Spillback => "spillback",
             Self::SensorFault => "sensor_fault",
+        }
+    }
+}
+
+/// What holds a queue's head back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum HeadKind {
+    /// It lets through what it can.
+    Capacity,
+    /// It lets through far less than it can: something blocks it, or its signal fails.
+    Incident,
+    /// Those who wait do so for a red or two.
+    Signal,
+    /// What holds it back lies further on, out of sight.
+    Downstream,
+}
+
+impl HeadKind {
+    /// Returns the name that files use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capacity => "capacity",
+            Self::Incident => "incident",
+            Self::Signal => "signal",
+            Self::Downstream => "downstream",
         }
     }
 }

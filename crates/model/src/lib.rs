@@ -15,7 +15,7 @@ mod state;
 mod time;
 mod vehicle;
 
-pub use event::{EventChange, EventKind, TrafficEvent};
+pub use event::{EventChange, EventKind, HeadKind, TrafficEvent};
 pub use forecast::{Forecast, ForecastPoint};
 pub use ids::{LinkId, SensorId};
 pub use observation::{

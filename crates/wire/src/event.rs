@@ -1,7 +1,7 @@
 //! Records of the events topic.
 
 use bytes::Bytes;
-use model::{EventChange, EventKind, LinkId, SensorId, TrafficEvent};
+use model::{EventChange, EventKind, HeadKind, LinkId, SensorId, TrafficEvent};
 use prost::Message as _;
 
 use crate::time::{required, to_proto_time};
@@ -34,6 +34,10 @@ pub fn event_message(event: &TrafficEvent) -> v1::TrafficEvent {
         sensor_id: text(event.sensor.as_ref()),
         queue_m: event.queue_m.map(f64::from),
         delay_veh_h: event.delay_veh_h.map(f64::from),
+        delay_person_h: event.delay_person_h.map(f64::from),
+        growth_m_per_min: event.growth_m_per_min.map(f64::from),
+        head_kind: event.head_kind.map_or(v1::HeadKind::Unspecified, head_kind_message).into(),
+        blocks_in_s: event.blocks_in_s.map(f64::from),
         confidence: event.confidence.map(f64::from),
         detail: event.detail.clone(),
         resume_token: String::new(),
@@ -75,10 +79,33 @@ pub fn decode_event(bytes: &[u8]) -> Result<TrafficEvent, DecodeError> {
         sensor: named(&message.sensor_id).map(SensorId::from),
         queue_m: message.queue_m.map(|v| v as f32),
         delay_veh_h: message.delay_veh_h.map(|v| v as f32),
+        delay_person_h: message.delay_person_h.map(|v| v as f32),
+        growth_m_per_min: message.growth_m_per_min.map(|v| v as f32),
+        head_kind: head_kind(message.head_kind()),
+        blocks_in_s: message.blocks_in_s.map(|v| v as f32),
         confidence: message.confidence.map(|v| v as f32),
         detail: message.detail,
         id: message.id,
     })
+}
+
+fn head_kind_message(kind: HeadKind) -> v1::HeadKind {
+    match kind {
+        HeadKind::Capacity => v1::HeadKind::Capacity,
+        HeadKind::Incident => v1::HeadKind::Incident,
+        HeadKind::Signal => v1::HeadKind::Signal,
+        HeadKind::Downstream => v1::HeadKind::Downstream,
+    }
+}
+
+fn head_kind(kind: v1::HeadKind) -> Option<HeadKind> {
+    match kind {
+        v1::HeadKind::Unspecified => None,
+        v1::HeadKind::Capacity => Some(HeadKind::Capacity),
+        v1::HeadKind::Incident => Some(HeadKind::Incident),
+        v1::HeadKind::Signal => Some(HeadKind::Signal),
+        v1::HeadKind::Downstream => Some(HeadKind::Downstream),
+    }
 }
 
 fn text(id: Option<&impl ToString>) -> String {
@@ -110,6 +137,10 @@ mod tests {
             sensor: None,
             queue_m: Some(220.0),
             delay_veh_h: Some(0.5),
+            delay_person_h: Some(0.75),
+            growth_m_per_min: Some(-12.0),
+            head_kind: Some(HeadKind::Downstream),
+            blocks_in_s: Some(60.0),
             confidence: None,
             detail: String::new(),
         };

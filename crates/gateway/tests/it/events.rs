@@ -23,6 +23,10 @@ pub(crate) fn event(id: &str, kind: EventKind, change: EventChange, revision: u3
         sensor: None,
         queue_m: Some(120.0),
         delay_veh_h: None,
+        delay_person_h: None,
+        growth_m_per_min: None,
+        head_kind: None,
+        blocks_in_s: None,
         confidence: None,
         detail: String::new(),
     }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use congestion::Analyzer;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{LinkState, SensorId, Timestamp, TrafficEvent};
+use model::{HeadKind, LinkState, SensorId, Timestamp, TrafficEvent};
 use serde::Serialize;
 
 const COLUMNS: [&str; 16] = [
@@ -141,6 +141,10 @@ struct Line<'a> {
     sensor_id: Option<&'a str>,
     queue_m: Option<f32>,
     delay_veh_h: Option<f32>,
+    delay_person_h: Option<f32>,
+    growth_m_per_min: Option<f32>,
+    head_kind: Option<&'static str>,
+    blocks_in_s: Option<f32>,
     confidence: Option<f32>,
     detail: &'a str,
 }
@@ -176,6 +180,10 @@ fn line(event: &TrafficEvent) -> Line<'_> {
         sensor_id: event.sensor.as_ref().map(SensorId::as_str),
         queue_m: event.queue_m,
         delay_veh_h: event.delay_veh_h,
+        delay_person_h: event.delay_person_h,
+        growth_m_per_min: event.growth_m_per_min,
+        head_kind: event.head_kind.map(HeadKind::name),
+        blocks_in_s: event.blocks_in_s,
         confidence: event.confidence,
         detail: &event.detail,
     }

@@ -1,0 +1,141 @@
+//! The book of open queues: one event each, from opening to clearing.
+
+use model::{EventChange, EventKind, Timestamp, TrafficEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::charge::Delay;
+use crate::events::{event, link_id};
+use crate::partition::Context;
+
+/// One queue as found at one boundary.
+pub(crate) struct Found {
+    pub(crate) head: u32,
+    pub(crate) links: Vec<u32>,
+    pub(crate) tail: u32,
+    pub(crate) length_m: f64,
+    /// Charged to the head, h per h; `None` where no flow is known of those that it holds back.
+    pub(crate) delay_rate: Option<Delay>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Book {
+    /// Sorted by head.
+    open: Vec<Open>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    head: u32,
+    opened_at: Timestamp,
+    told_at: Timestamp,
+    revision: u32,
+    links: Vec<u32>,
+    told_length_m: f64,
+    /// The length that it had, faded over [`GROWTH_S`].
+    past_m: f64,
+    /// Charged so far.
+    delay: Option<Delay>,
+}
+
+/// Growth is measured over the last minutes: two cycles, in which no single red counts, s.
+const GROWTH_S: f64 = 120.0;
+
+impl Book {
+    /// Takes the queues of a boundary, sorted by head.
+    pub(crate) fn step(
+        &mut self,
+        at: Timestamp,
+        found: Vec<Found>,
+        context: &Context<'_>,
+        events: &mut Vec<TrafficEvent>,
+    ) {
+        let mut still = Vec::with_capacity(found.len());
+        let mut before = std::mem::take(&mut self.open).into_iter().peekable();
+        for queue in found {
+            while let Some(gone) = before.next_if(|open| open.head < queue.head) {
+                events.push(cleared(gone, at, context));
+            }
+            let mut open =
+                before.next_if(|open| open.head == queue.head).unwrap_or_else(|| Open::new(at, &queue));
+            open.take(&queue, context.config.graph_boundary_ms as f64 / 1000.0);
+            if open.is_news(&queue, at, context) {
+                events.push(open.news(queue, at, context));
+            }
+            still.push(open);
+        }
+        events.extend(before.map(|gone| cleared(gone, at, context)));
+        self.open = still;
+    }
+}
+
+impl Open {
+    fn new(at: Timestamp, queue: &Found) -> Self {
+        Self {
+            head: queue.head,
+            opened_at: at,
+            told_at: at,
+            revision: 0,
+            links: Vec::new(),
+            told_length_m: 0.0,
+            past_m: queue.length_m,
+            delay: None,
+        }
+    }
+
+    /// Takes what was found after another step of so many seconds.
+    fn take(&mut self, queue: &Found, step_s: f64) {
+        self.past_m += (1.0 - (-step_s / GROWTH_S).exp()) * (queue.length_m - self.past_m);
+        if let Some(rate) = queue.delay_rate {
+            *self.delay.get_or_insert_default() += rate * (step_s / 3600.0);
+        }
+    }
+
+    fn is_news(&self, queue: &Found, at: Timestamp, context: &Context<'_>) -> bool {
+        let config = &context.config.queue;
+        if self.revision == 0 {
+            return true;
+        }
+        let waited = (at - self.told_at) as f64 / 1000.0 >= config.update_every_s;
+        let grown =
+            (queue.length_m - self.told_length_m).abs() > config.update_share * self.told_length_m.max(1.0);
+        waited && (grown || self.links != queue.links)
+    }
+
+    fn news(&mut self, queue: Found, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
+        self.revision += 1;
+        self.told_at = at;
+        self.told_length_m = queue.length_m;
+        self.links = queue.links;
+        let change = if self.revision == 1 { EventChange::Opened } else { EventChange::Updated };
+        let mut event = self.event(change, at, context);
+        event.tail_link = Some(link_id(context, queue.tail));
+        event.queue_m = Some(queue.length_m.round() as f32);
+        // Of a length that grows evenly the faded one lags by what it grows in that time.
+        let growth_m_per_min = (queue.length_m - self.past_m) / GROWTH_S * 60.0;
+        event.growth_m_per_min = Some((growth_m_per_min * 10.0).round() as f32 / 10.0);
+        event.detail =
+            format!("{} links queue for {:.0} m behind the head", self.links.len(), queue.length_m);
+        event
+    }
+
+    fn event(&self, change: EventChange, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
+        let head = link_id(context, self.head);
+        let id = format!("queue-{head}-{}", self.opened_at.as_millis());
+        let mut event = event(id, self.revision, EventKind::Queue, change, at, self.opened_at);
+        event.link = Some(head.clone());
+        event.head_link = Some(head);
+        event.links = self.links.iter().map(|&link| link_id(context, link)).collect();
+        let hundredths = |hours: f64| (hours * 100.0).round() as f32 / 100.0;
+        event.delay_veh_h = self.delay.map(|delay| hundredths(delay.vehicles));
+        event.delay_person_h = self.delay.map(|delay| hundredths(delay.persons));
+        event
+    }
+}
+
+fn cleared(mut open: Open, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
+    open.revision += 1;
+    let mut event = open.event(EventChange::Cleared, at, context);
+    event.queue_m = Some(0.0);
+    event.detail = "the queue is gone".to_owned();
+    event
+}
