@@ -67,6 +67,8 @@ pub struct UnitTable {
 pub struct QueueConfig {
     /// A link counts as congested here when the probability of that is at least this.
     pub probability: f64,
+    /// It counts as free again when the probability has fallen by this below the bar.
+    pub hysteresis_probability: f64,
     /// A link joins after it was congested this long, s. Shorter ones are the red of a signal.
     pub join_after_s: f64,
     /// A link leaves after it was not congested this long, s.
@@ -183,9 +185,12 @@ impl Default for QueueConfig {
         Self {
             // More likely than not: a head is a claim about a cause.
             probability: 0.5,
-            // A cycle of a usual signal, on top of the minutes over which the estimate smooths.
-            join_after_s: 60.0,
-            leave_after_s: 90.0,
+            // A bar for going that is lower than that for coming does what a longer wait would, and does not make who is surely jammed
+            // wait: about one jam in two that is left at 0.4 is still there.
+            hysteresis_probability: 0.1,
+            // Half of a usual cycle, on top of the minutes over which the estimate smooths.
+            join_after_s: 30.0,
+            leave_after_s: 60.0,
             // A turn that fewer take has room beside those who wait for it.
             least_turn_share: 0.15,
             // What is estimated of a link without sensors lags by the long window.

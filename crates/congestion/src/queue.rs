@@ -96,8 +96,13 @@ impl Queues {
         let now = at.as_millis().max(1);
         for (link, &probability) in probability.iter().enumerate() {
             let site = &context.sites[link];
+            let bar = if self.member[link] {
+                config.probability - config.hysteresis_probability
+            } else {
+                config.probability
+            };
             let congested = site.owned
-                && probability >= config.probability
+                && probability >= bar
                 && picture.vehicles(link, y[link], site) >= LEAST_VEHICLES;
             let since = &mut self.since[link];
             if *since == 0 || congested != (*since > 0) {
