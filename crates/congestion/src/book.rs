@@ -1,6 +1,6 @@
 //! The book of open queues: one event each, from opening to clearing.
 
-use model::{EventChange, EventKind, Timestamp, TrafficEvent};
+use model::{EventChange, EventKind, HeadKind, Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::charge::Delay;
@@ -15,6 +15,8 @@ pub(crate) struct Found {
     pub(crate) length_m: f64,
     /// Charged to the head, h per h; `None` where no flow is known of those that it holds back.
     pub(crate) delay_rate: Option<Delay>,
+    /// What holds the head back; `None` where that is not known.
+    pub(crate) kind: Option<HeadKind>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,9 +37,14 @@ struct Open {
     past_m: f64,
     /// Charged so far.
     delay: Option<Delay>,
+    kind: Option<HeadKind>,
+    /// When what was found last was what is taken for the kind.
+    agreed_at: Timestamp,
+    told_kind: Option<HeadKind>,
 }
 
-/// Growth is measured over the last minutes: two cycles, in which no single red counts, s.
+/// Growth, and whether the kind of the head is another, is measured over the last minutes: two cycles, in which no single red
+/// counts, s.
 const GROWTH_S: f64 = 120.0;
 
 impl Book {
@@ -57,7 +64,7 @@ impl Book {
             }
             let mut open =
                 before.next_if(|open| open.head == queue.head).unwrap_or_else(|| Open::new(at, &queue));
-            open.take(&queue, context.config.graph_boundary_ms as f64 / 1000.0);
+            open.take(at, &queue, context.config.graph_boundary_ms as f64 / 1000.0);
             if open.is_news(&queue, at, context) {
                 events.push(open.news(queue, at, context));
             }
@@ -79,11 +86,19 @@ impl Open {
             told_length_m: 0.0,
             past_m: queue.length_m,
             delay: None,
+            kind: queue.kind,
+            agreed_at: at,
+            told_kind: None,
         }
     }
 
     /// Takes what was found after another step of so many seconds.
-    fn take(&mut self, queue: &Found, step_s: f64) {
+    fn take(&mut self, at: Timestamp, queue: &Found, step_s: f64) {
+        if queue.kind == self.kind {
+            self.agreed_at = at;
+        } else if (at - self.agreed_at) as f64 / 1000.0 >= GROWTH_S {
+            self.kind = queue.kind;
+        }
         self.past_m += (1.0 - (-step_s / GROWTH_S).exp()) * (queue.length_m - self.past_m);
         if let Some(rate) = queue.delay_rate {
             *self.delay.get_or_insert_default() += rate * (step_s / 3600.0);
@@ -98,7 +113,7 @@ impl Open {
         let waited = (at - self.told_at) as f64 / 1000.0 >= config.update_every_s;
         let grown =
             (queue.length_m - self.told_length_m).abs() > config.update_share * self.told_length_m.max(1.0);
-        waited && (grown || self.links != queue.links)
+        waited && (grown || self.links != queue.links || self.kind != self.told_kind)
     }
 
     fn news(&mut self, queue: Found, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
@@ -106,6 +121,7 @@ impl Open {
         self.told_at = at;
         self.told_length_m = queue.length_m;
         self.links = queue.links;
+        self.told_kind = self.kind;
         let change = if self.revision == 1 { EventChange::Opened } else { EventChange::Updated };
         let mut event = self.event(change, at, context);
         event.tail_link = Some(link_id(context, queue.tail));
@@ -115,6 +131,7 @@ impl Open {
         event.growth_m_per_min = Some((growth_m_per_min * 10.0).round() as f32 / 10.0);
         event.detail =
             format!("{} links queue for {:.0} m behind the head", self.links.len(), queue.length_m);
+        event.detail += self.kind.map_or("", because);
         event
     }
 
@@ -127,8 +144,18 @@ impl Open {
         event.links = self.links.iter().map(|&link| link_id(context, link)).collect();
         let hundredths = |hours: f64| (hours * 100.0).round() as f32 / 100.0;
         event.delay_veh_h = self.delay.map(|delay| hundredths(delay.vehicles));
+        event.head_kind = self.kind;
         event.delay_person_h = self.delay.map(|delay| hundredths(delay.persons));
         event
+    }
+}
+
+fn because(kind: HeadKind) -> &'static str {
+    match kind {
+        HeadKind::Capacity => ", which lets through what it can",
+        HeadKind::Incident => ", which lets through far less than it can",
+        HeadKind::Signal => ", which waits for its signal",
+        HeadKind::Downstream => ", which waits for what lies further on",
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod analyzer;
 mod book;
+mod cause;
 mod charge;
 mod checkpoint;
 mod clock;

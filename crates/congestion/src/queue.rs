@@ -8,6 +8,7 @@ use model::{Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, Found};
+use crate::cause::{self, Capacities};
 use crate::charge::{self, Delay};
 use crate::forest::{Ground, Tree};
 use crate::graph::Mix;
@@ -26,8 +27,12 @@ pub(crate) struct Queues {
     /// Per link: whether it is part of a queue.
     member: Vec<bool>,
     book: Book,
+    capacities: Capacities,
     spillbacks: Spillbacks,
 }
+
+/// What links let through is learned from the counts of minutes.
+const LEARN_EVERY_MS: i64 = 60_000;
 
 /// A link on which there are fewer vehicles on average holds nobody back.
 const LEAST_VEHICLES: f64 = 0.5;
@@ -52,6 +57,7 @@ impl Queues {
             since: vec![0; links],
             member: vec![false; links],
             book: Book::default(),
+            capacities: Capacities::new(links),
             spillbacks: Spillbacks::default(),
         }
     }
@@ -75,6 +81,9 @@ impl Queues {
                 }
             })
             .collect();
+        if at.as_millis() % LEARN_EVERY_MS == 0 {
+            self.capacities.learn(picture.own);
+        }
         self.judge_members(at, probability, &y, picture, context);
         let found = self.find(probability, &y, picture, context);
         let mut filled: Vec<Filled> =
@@ -101,9 +110,8 @@ impl Queues {
             } else {
                 config.probability
             };
-            let congested = site.owned
-                && probability >= bar
-                && picture.vehicles(link, y[link], site) >= LEAST_VEHICLES;
+            let congested =
+                site.owned && probability >= bar && picture.vehicles(link, y[link], site) >= LEAST_VEHICLES;
             let since = &mut self.since[link];
             if *since == 0 || congested != (*since > 0) {
                 *since = if congested { now } else { -now };
@@ -143,6 +151,9 @@ impl Queues {
         found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
         // Nobody is called out for a queue that no sensor sees any link of.
         found.retain(|q| q.links.iter().any(|&link| seen[link as usize]));
+        for queue in &mut found {
+            queue.kind = cause::of(queue.head, y[queue.head as usize], &self.capacities, picture, context);
+        }
         found
     }
 }
@@ -162,7 +173,7 @@ fn measure(tree: Tree, delay: Delay, y: &[f64], picture: &Picture<'_>, context: 
     }
     let known = tree.links.iter().any(|&link| !picture.flow_vph[link as usize].is_nan());
     let delay_rate = Some(delay).filter(|delay| known || delay.vehicles > 0.0);
-    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate }
+    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate, kind: None }
 }
 
 impl Picture<'_> {
