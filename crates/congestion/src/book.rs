@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::charge::Delay;
 use crate::events::{event, link_id};
 use crate::partition::Context;
+use crate::recurrence::{Recurrence, Recurs};
 
 /// One queue as found at one boundary.
 pub(crate) struct Found {
@@ -23,6 +24,7 @@ pub(crate) struct Found {
 pub(crate) struct Book {
     /// Sorted by head.
     open: Vec<Open>,
+    recurrence: Recurrence,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ struct Open {
 /// counts, s.
 const GROWTH_S: f64 = 120.0;
 
+/// A queue that was open for less is no habit of its head, s.
+const LASTING_S: f64 = 300.0;
+
 impl Book {
     /// Takes the queues of a boundary, sorted by head.
     pub(crate) fn step(
@@ -56,22 +61,39 @@ impl Book {
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
+        let ahead_ms = context.config.forecast.ahead_ms();
+        self.recurrence.watch(at, ahead_ms);
         let mut still = Vec::with_capacity(found.len());
         let mut before = std::mem::take(&mut self.open).into_iter().peekable();
         for queue in found {
             while let Some(gone) = before.next_if(|open| open.head < queue.head) {
-                events.push(cleared(gone, at, context));
+                events.push(self.clear(gone, at, context));
             }
             let mut open =
                 before.next_if(|open| open.head == queue.head).unwrap_or_else(|| Open::new(at, &queue));
             open.take(at, &queue, context.config.graph_boundary_ms as f64 / 1000.0);
+            if open.lasted_s(at) >= LASTING_S {
+                self.recurrence.note(at, ahead_ms, open.head);
+            }
             if open.is_news(&queue, at, context) {
-                events.push(open.news(queue, at, context));
+                let recurs = self.recurrence.of(at, ahead_ms, open.head);
+                events.push(open.news(queue, at, recurs, context));
             }
             still.push(open);
         }
-        events.extend(before.map(|gone| cleared(gone, at, context)));
+        events.extend(before.map(|gone| self.clear(gone, at, context)));
         self.open = still;
+    }
+
+    fn clear(&mut self, mut gone: Open, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
+        gone.revision += 1;
+        if let Some(delay) = gone.delay.filter(|_| gone.lasted_s(at) >= LASTING_S) {
+            self.recurrence.learn_delay(gone.head, delay.vehicles);
+        }
+        let mut event = gone.event(EventChange::Cleared, at, context);
+        event.queue_m = Some(0.0);
+        event.detail = "the queue is gone".to_owned();
+        event
     }
 }
 
@@ -116,7 +138,17 @@ impl Open {
         waited && (grown || self.links != queue.links || self.kind != self.told_kind)
     }
 
-    fn news(&mut self, queue: Found, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
+    fn lasted_s(&self, at: Timestamp) -> f64 {
+        (at - self.opened_at) as f64 / 1000.0
+    }
+
+    fn news(
+        &mut self,
+        queue: Found,
+        at: Timestamp,
+        recurs: Option<Recurs>,
+        context: &Context<'_>,
+    ) -> TrafficEvent {
         self.revision += 1;
         self.told_at = at;
         self.told_length_m = queue.length_m;
@@ -132,6 +164,7 @@ impl Open {
         event.detail =
             format!("{} links queue for {:.0} m behind the head", self.links.len(), queue.length_m);
         event.detail += self.kind.map_or("", because);
+        event.detail += &recurs.map(|recurs| recurs.to_string()).unwrap_or_default();
         event
     }
 
@@ -157,12 +190,4 @@ fn because(kind: HeadKind) -> &'static str {
         HeadKind::Signal => ", which waits for its signal",
         HeadKind::Downstream => ", which waits for what lies further on",
     }
-}
-
-fn cleared(mut open: Open, at: Timestamp, context: &Context<'_>) -> TrafficEvent {
-    open.revision += 1;
-    let mut event = open.event(EventChange::Cleared, at, context);
-    event.queue_m = Some(0.0);
-    event.detail = "the queue is gone".to_owned();
-    event
 }

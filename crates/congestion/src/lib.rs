@@ -41,6 +41,7 @@ mod neighbours;
 mod partition;
 mod quantile;
 mod queue;
+mod recurrence;
 mod regime;
 mod rota;
 mod sample;
