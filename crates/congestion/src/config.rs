@@ -85,6 +85,8 @@ pub struct QueueConfig {
     pub update_every_s: f64,
     /// A queue that fills this share of its last link blocks the junction behind it.
     pub spillback_share: f64,
+    /// A queue that will fill it within this time is warned of, s.
+    pub spillback_ahead_s: f64,
 }
 
 /// When a sensor is told as faulty.
@@ -200,6 +202,8 @@ impl Default for QueueConfig {
             update_every_s: 60.0,
             // HCM: storage that is 95 % full counts as blocked.
             spillback_share: 0.95,
+            // Time to change a signal plan or to send someone; beyond it the growth of minutes ago says little.
+            spillback_ahead_s: 300.0,
         }
     }
 }

@@ -208,13 +208,17 @@ impl Picture<'_> {
 
     /// Returns the standing queue on a link, m; NaN where no flow is known.
     fn standing_m(&self, link: u32, share: f64, site: &Site) -> f64 {
-        let own = &self.own[link as usize];
+        standing::queue_m(&self.flowing(link), share, site)
+    }
+
+    /// Returns what a link's own sensors say, and where they don't count, the flow that was estimated.
+    fn flowing(&self, link: u32) -> Own {
+        let own = self.own[link as usize];
         if own.counts() {
-            return standing::queue_m(own, share, site);
+            return own;
         }
         let flow_vph = self.flow_vph[link as usize];
-        let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.pcu, flow_vph * self.mix.mcu);
-        standing::queue_m(&Own { flow_vph, flow_pcuph, flow_mcuph, ..*own }, share, site)
+        Own { flow_vph, flow_pcuph: flow_vph * self.mix.pcu, flow_mcuph: flow_vph * self.mix.mcu, ..own }
     }
 }
 
@@ -227,9 +231,14 @@ fn filled<'a>(
 ) -> impl Iterator<Item = Filled> + 'a {
     queue.links.iter().map(move |&link| {
         let (site, place) = (&context.sites[link as usize], link as usize);
-        // Spillback is told of links that are counted on; NaN elsewhere: then nothing is claimed.
-        let standing_m = standing::queue_m(&picture.own[place], (-y[place]).exp(), site);
-        Filled { link, head: queue.head, share: standing_m / site.length_m }
+        let standing_m = picture.standing_m(link, (-y[place]).exp(), site);
+        Filled {
+            link,
+            head: queue.head,
+            share: standing_m / site.length_m,
+            discharge: standing::discharge_mps(&picture.flowing(link), site) / site.length_m,
+            probability: picture.congested[place],
+        }
     })
 }
 

@@ -43,6 +43,11 @@ pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
     waiting_m.max(own.queue_m).min(site.length_m)
 }
 
+/// Returns how fast a queue can become shorter at most, m/s: those who stand leave by passing the end of the link only.
+pub(crate) fn discharge_mps(own: &Own, site: &Site) -> f64 {
+    own.flow_vph / 3600.0 * room_m(own) / site.lanes.sqrt()
+}
+
 /// Length of lane that a standing vehicle of the link's mix takes, m: a car and the gap before it 6; motorcycles fill in by
 /// their share of a car; a lorry is 4 longer for each further unit (trailer of 4 units: 18).
 fn room_m(own: &Own) -> f64 {

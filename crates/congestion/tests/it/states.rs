@@ -55,6 +55,8 @@ fn a_queue_is_traced_to_its_head_and_told_once_until_it_changes() {
     let last = queues.iter().rev().find(|e| e.change != EventChange::Cleared).expect("an open queue");
     assert_eq!(last.head_link.as_ref().map(|link| link.as_str()), Some("l7"));
     assert_eq!(last.tail_link.as_ref().map(|link| link.as_str()), Some("l4"));
+    let (vehicles, persons) = (last.delay_veh_h.expect("counted"), last.delay_person_h.expect("counted"));
+    assert!(persons > 1.2 * vehicles && persons < 25.0 * vehicles, "{persons} person h of {vehicles} veh h");
     let mut names: Vec<_> = queues.iter().map(|e| (&e.id, e.revision)).collect();
     names.sort();
     names.dedup();
@@ -75,6 +77,30 @@ fn a_queue_that_fills_its_link_is_told_as_spillback_with_the_links_that_it_block
     assert_eq!(spillbacks.len(), 1);
     assert_eq!(spillbacks[0].link.as_ref().map(|link| link.as_str()), Some("l7"));
     assert_eq!(spillbacks[0].links, ["l6".into()]);
+    assert_eq!(spillbacks[0].blocks_in_s, Some(0.0));
+}
+
+#[test]
+fn a_queue_that_grows_evenly_is_warned_of_before_it_fills_its_link() {
+    let begins = START.plus_millis(300_000);
+    let (_, changes) = folded(900, |o| {
+        if let Reading::Queue(queue) = &mut o.reading
+            && o.link.as_str() == "l7"
+            && o.at > begins
+        {
+            // A metre a second on a link of 300 m.
+            queue.queue_m = Some(((o.at - begins) as f32 / 1000.0).min(300.0));
+        }
+    });
+    let told: Vec<_> = changes.events.iter().filter(|e| e.kind == EventKind::Spillback).collect();
+    let (warning, block) = (told[0], told[1]);
+    assert_eq!((warning.change, block.change), (EventChange::Opened, EventChange::Updated));
+    assert_eq!((&warning.id, warning.revision, block.revision), (&block.id, 1, 2));
+    assert_eq!(block.blocks_in_s, Some(0.0));
+    let ahead_s = (block.at - warning.at) as f32 / 1000.0;
+    let said_s = warning.blocks_in_s.expect("a warning says how long it takes");
+    assert!(ahead_s >= 60.0 && (said_s - ahead_s).abs() < 90.0, "said {said_s} s, took {ahead_s} s");
+    assert!(warning.confidence < block.confidence);
 }
 
 #[test]
