@@ -245,7 +245,8 @@ impl Cell {
             &mut self.level,
             site,
             context.config,
-        );
+        )
+        .held(&self.told, &self.own, site);
         let old = std::mem::replace(&mut self.told, new);
         (!new.looks_like(&old)).then_some(new)
     }

@@ -30,7 +30,7 @@ const NO_QUEUE: f64 = 0.05;
 ///
 /// `share`: speed as a share of free flow.
 pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
-    if own.queue_m < SEEN_WHOLE_M || own.flow_pcuph.is_nan() {
+    if is_seen_whole(own) || own.flow_pcuph.is_nan() {
         return own.queue_m;
     }
     let lost_s = site.free_s() * (share.recip() - 1.0 - NO_QUEUE).max(0.0);
@@ -41,6 +41,11 @@ pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
     let waiting_m = (in_red + left_over + LONGEST_SD * in_red.sqrt()) * room_m(own);
     // `max` keeps a number over NaN.
     waiting_m.max(own.queue_m).min(site.length_m)
+}
+
+/// Tells whether a camera sees where the queue ends.
+pub(crate) fn is_seen_whole(own: &Own) -> bool {
+    own.queue_m < SEEN_WHOLE_M
 }
 
 /// Returns how fast a queue can become shorter at most, m/s: those who stand leave by passing the end of the link only.

@@ -82,6 +82,18 @@ impl Told {
         }
     }
 
+    /// Returns it with a queue that is no shorter than it can have become since `before` was told. Where nobody passes any more, flow
+    /// times time lost says that nobody waits; but in a jam those who stood there leave by passing the end of the link only.
+    pub(crate) fn held(self, before: &Self, own: &Own, site: &Site) -> Self {
+        if before.queue_m.is_nan() || own.belief.jammed <= 0.5 || standing::is_seen_whole(own) {
+            return self;
+        }
+        let passed_s = ((self.valid_at - before.valid_at) as f64 / 1000.0).max(0.0);
+        let left_m = f64::from(before.queue_m) - standing::discharge_mps(own, site) * passed_s;
+        // `max` keeps a number over NaN.
+        Self { queue_m: round1(left_m).max(self.queue_m), ..self }
+    }
+
     /// Returns it as of another instant; what holds of none stays so.
     pub(crate) fn dated(self, at: Timestamp) -> Self {
         let valid_at = if self.valid_at > Timestamp::MIN { at } else { self.valid_at };
@@ -156,4 +168,35 @@ fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
 /// Tenths: finer differences are noise, and would be told as changes.
 fn round1(value: f64) -> f32 {
     ((value * 10.0).round() / 10.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(at_s: i64, queue_m: f32) -> Told {
+        Told { valid_at: Timestamp::from_millis(at_s * 1000), queue_m, ..Told::NOTHING }
+    }
+
+    /// 360 veh/h of 6 m each: 0.6 m/s in one lane.
+    fn jammed(jammed: f64) -> Own {
+        let belief = Regimes { jammed, ..Own::NOTHING.belief };
+        Own { belief, flow_vph: 360.0, flow_pcuph: 360.0, ..Own::NOTHING }
+    }
+
+    #[test]
+    fn a_queue_in_a_jam_becomes_shorter_as_vehicles_leave_and_no_faster() {
+        let held = |own: &Own| told(100, 10.0).held(&told(50, 200.0), own, &Site::with_lanes(1.0)).queue_m;
+        assert_eq!(held(&jammed(0.9)), 170.0);
+        assert_eq!(held(&jammed(0.2)), 10.0, "the jam is gone");
+        assert_eq!(held(&Own { queue_m: 12.0, ..jammed(0.9) }), 10.0, "a camera sees its end");
+    }
+
+    #[test]
+    fn a_longer_queue_and_one_of_which_nothing_was_told_before_stay_as_they_are() {
+        let held = |before_m: f32| {
+            told(100, 210.0).held(&told(50, before_m), &jammed(0.9), &Site::with_lanes(1.0)).queue_m
+        };
+        assert_eq!((held(200.0), held(f32::NAN)), (210.0, 210.0));
+    }
 }
