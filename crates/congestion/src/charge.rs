@@ -37,6 +37,9 @@ impl Mul<f64> for Delay {
 /// is further away, unless it is longer than all that are known.
 const STEPS: usize = 100;
 
+/// So little on its way is charged at once, h per h: what goes round in a ring becomes less for ever.
+const LEAST: f64 = 1e-6;
+
 /// Returns what is charged to the head of each tree.
 ///
 /// `lost`: what is lost on a link.
@@ -49,8 +52,9 @@ pub(crate) fn charged(ground: &Ground<'_>, trees: &[Tree], lost: impl Fn(u32) ->
     for _ in 0..STEPS {
         let before = std::mem::replace(&mut on_its_way, vec![Delay::default(); links.len()]);
         for (place, delay) in before.into_iter().enumerate() {
-            if ways[place].is_empty() {
+            if ways[place].is_empty() || delay.vehicles < LEAST {
                 charged[links[place].1] += delay;
+                continue;
             }
             for &(to, part) in &ways[place] {
                 on_its_way[to] += delay * part;
