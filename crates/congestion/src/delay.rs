@@ -21,6 +21,9 @@ pub(crate) struct Typical {
     /// Running speed as a share of free flow.
     pub(crate) running_share: f64,
     pub(crate) jams: Jams,
+    /// Distance that probes drove on links that are counted, and that all did, km/h, faded.
+    probes_kmh: f64,
+    all_kmh: f64,
 }
 
 impl Default for Typical {
@@ -32,6 +35,9 @@ impl Default for Typical {
             // HCM 6, equation 18-6 (proximity of other vehicles): 0.9 to 0.95 at urban flows.
             running_share: 0.92,
             jams: Jams::default(),
+            // One in fifty tells its place, until a few minutes of a few streets have said more.
+            probes_kmh: 60.0,
+            all_kmh: 3000.0,
         }
     }
 }
@@ -66,6 +72,23 @@ impl Typical {
         let usual = Jams::default().share;
         let share = (jammed + PRIOR_LINKS * usual) / (heard + PRIOR_LINKS);
         self.jams.share = (self.jams.share + STEP * (share - self.jams.share)).clamp(0.03, 0.4);
+    }
+
+    /// Returns the share of vehicles that tell their place.
+    pub(crate) fn probe_share(&self) -> f64 {
+        self.probes_kmh / self.all_kmh
+    }
+
+    /// Lets what was learned of the share of probes count for less; to be called once a minute.
+    pub(crate) fn fade_probes(&mut self) {
+        /// Half of it is forgotten in two hours: fleets come and go with the time of day.
+        const KEPT: f64 = 0.994;
+        (self.probes_kmh, self.all_kmh) = (self.probes_kmh * KEPT, self.all_kmh * KEPT);
+    }
+
+    /// Takes what a counted link says of the share of probes: distances driven on it in an hour, km/h.
+    pub(crate) fn learn_probes(&mut self, probes_kmh: f64, all_kmh: f64) {
+        (self.probes_kmh, self.all_kmh) = (self.probes_kmh + probes_kmh, self.all_kmh + all_kmh);
     }
 
     fn end_s(&self, site: &Site) -> f64 {

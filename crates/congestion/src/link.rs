@@ -52,10 +52,22 @@ pub(crate) struct Own {
     pub(crate) queue_m: f64,
     /// Vehicles that were seen to be on the link, per km.
     pub(crate) stored_vpkm: f64,
+    pub(crate) probes: Fleet,
     /// End of the newest period, event time, ms; `i64::MIN` where nothing was heard that still counts.
     pub(crate) newest_at: i64,
     /// Flags of [`Quality`](model::Quality).
     pub(crate) quality: u32,
+}
+
+/// Vehicles that tell their place, in the last two minutes.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Fleet {
+    /// Those that were on the link, on average.
+    pub(crate) present: f64,
+    /// What they drove on it, km in an hour.
+    pub(crate) driven_kmh: f64,
+    /// The share that they are of all vehicles.
+    pub(crate) share: f64,
 }
 
 /// Sums over what has left the window, faded with age.
@@ -93,6 +105,7 @@ impl Own {
         flow_personph: f64::NAN,
         queue_m: f64::NAN,
         stored_vpkm: f64::NAN,
+        probes: Fleet { present: 0.0, driven_kmh: 0.0, share: 0.0 },
         newest_at: i64::MIN,
         quality: 0,
     };
@@ -113,6 +126,8 @@ impl Own {
                 own.flow_personph,
                 own.queue_m,
                 own.stored_vpkm,
+                own.probes.present,
+                own.probes.share,
             ]
             .map(f64::to_bits)
         };
@@ -175,6 +190,12 @@ impl Cell {
         self.own.belief = filter(&bands, &settled, left_s, scale, site, typical);
         let stored = delay::stored_vpkm(&bands[0], &history, scale, site, typical);
         self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
+        let probes = &bands[0].probes;
+        self.own.probes = Fleet {
+            present: probes.spent_s / BANDS_S[0],
+            driven_kmh: probes.driven_m / BANDS_S[0] * 3.6,
+            share: typical.probe_share(),
+        };
         if let Some(missed) = missed_vehicles(samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }

@@ -250,9 +250,14 @@ impl Partition {
             if cell.own.counts() {
                 jammed += cell.own.belief.jammed;
                 heard += 1.0;
+                if learns {
+                    let km = site.length_m / 1000.0;
+                    self.typical.learn_probes(cell.own.probes.driven_kmh, cell.own.flow_vph * km);
+                }
             }
         }
         if learns {
+            self.typical.fade_probes();
             self.typical.learn_share(jammed, heard);
         }
         self.rota.end(order);

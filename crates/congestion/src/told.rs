@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Config;
 use crate::level::Level;
-use crate::link::Own;
+use crate::link::{Fleet, Own};
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;
@@ -73,7 +73,7 @@ impl Told {
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
-            density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh)),
+            density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh, site)),
             queue_m: round1(standing::queue_m(own, share, site)),
             class: Some(class),
             source,
@@ -149,11 +149,23 @@ impl Told {
     }
 }
 
-/// Vehicles per km: flow over speed (Edie), and in a jam at least those that were seen.
-fn density_vpkm(own: &Own, belief: &Regimes, speed_kmh: f64) -> f64 {
+/// Vehicles per km: flow over speed (Edie), and in a jam at least those that were seen, or one that stands in each lane: a jam fills
+/// the shortest links though hardly anybody gets in or out. Then the probes on the link have their say.
+fn density_vpkm(own: &Own, belief: &Regimes, speed_kmh: f64, site: &Site) -> f64 {
     let moving = own.flow_vph / speed_kmh;
+    let km = site.length_m / 1000.0;
     // `max` keeps a number over NaN.
-    if belief.jammed > 0.5 { moving.max(own.stored_vpkm) } else { moving }
+    let least = if own.stored_vpkm.is_nan() { site.lanes / km } else { own.stored_vpkm };
+    let density = if belief.jammed > 0.5 { moving.max(least) } else { moving };
+    with_probes(density * km, &own.probes) / km
+}
+
+/// Returns how many vehicles are on a link when so many were expected and that many probes were seen there: the mean of a gamma
+/// distribution after a Poisson count.
+fn with_probes(vehicles: f64, probes: &Fleet) -> f64 {
+    /// The variance of what is expected is a third of its square: flow and speed are both off by four tenths.
+    const SHAPE: f64 = 3.0;
+    vehicles * (SHAPE + probes.present) / (SHAPE + probes.share * vehicles)
 }
 
 /// Variance of one minute's mean around the underlying one: its drivers are few.
@@ -172,6 +184,8 @@ fn round1(value: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn told(at_s: i64, queue_m: f32) -> Told {
@@ -198,5 +212,23 @@ mod tests {
             told(100, 210.0).held(&told(50, before_m), &jammed(0.9), &Site::with_lanes(1.0)).queue_m
         };
         assert_eq!((held(200.0), held(f32::NAN)), (210.0, 210.0));
+    }
+
+    proptest! {
+        #[test]
+        fn probes_never_move_the_number_of_vehicles_away_from_what_they_say(
+            vehicles in 0.01f64..500.0, present in 0.0f64..20.0, share in 0.001f64..0.2,
+        ) {
+            let (said, after) = (present / share, with_probes(vehicles, &Fleet { present, driven_kmh: 0.0, share }));
+            prop_assert!(vehicles.min(said) - 1e-9 <= after && after <= vehicles.max(said) + 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_jam_fills_a_link_that_is_as_long_as_a_vehicle() {
+        let site = Site { length_m: 5.0, ..Site::with_lanes(3.0) };
+        let own = Own { flow_vph: 10.0, ..Own::NOTHING };
+        let jam = Regimes { jammed: 0.9, ..Own::NOTHING.belief };
+        assert!((density_vpkm(&own, &jam, 5.0, &site) - 600.0).abs() < 1e-6);
     }
 }
