@@ -153,6 +153,15 @@ impl Forecaster {
         self.at
     }
 
+    /// Returns what is usual for a link at that local time: lower end, middle and upper end of an 80 % interval, shares of free
+    /// flow. `None` where its own sensors have not taught that for a whole day.
+    pub fn usual(&self, link: u32, local: Timestamp) -> Option<[f32; 3]> {
+        let row = &self.rows[link as usize];
+        let usual = row.usual(local).clamp(SLOWEST, FASTEST);
+        row.knows_usual()
+            .then(|| row.ends(USUAL, usual, &self.errors).map(|end| (usual + end).clamp(SLOWEST, FASTEST)))
+    }
+
     /// Takes what is known of a link in the running step; what rests on more counts alone.
     pub fn see(&mut self, link: u32, seen: Seen) {
         let row = &mut self.rows[link as usize];
@@ -223,6 +232,10 @@ impl Row {
         (self.sum, self.halves, self.samples, self.source) = (0.0, 0.0, 0, Source::None);
     }
 
+    fn knows_usual(&self) -> bool {
+        self.learned.as_ref().is_some_and(|learned| learned.profile.is_known())
+    }
+
     fn usual(&self, local: Timestamp) -> f32 {
         self.learned.as_ref().map_or(self.typical, |learned| learned.profile.usual(local, self.typical))
     }
@@ -263,7 +276,7 @@ impl Row {
     fn expect(&self, step: &Step<'_>, weights: &Weights, errors: &errors::Pooled) -> Option<Expected> {
         let source = match self.now {
             Source::Observed | Source::Estimated => self.now,
-            _ if self.learned.as_ref().is_some_and(|learned| learned.profile.is_known()) => Source::Profile,
+            _ if self.knows_usual() => Source::Profile,
             _ => return None,
         };
         let features = self.lags.features(step.head, 0);

@@ -79,6 +79,11 @@ impl Forecasts {
         Self { forecaster, told, ended: None, next_part: PARTS, around: None }
     }
 
+    /// Returns what is usual for a link at that time: lower end, middle and upper end of its speed, shares of free flow.
+    pub(crate) fn usual(&self, link: u32, at: Timestamp, config: &ForecastConfig) -> Option<[f32; 3]> {
+        self.forecaster.usual(link, at.plus_millis(config.ahead_ms()))
+    }
+
     /// Takes a graph boundary: looks at some links, closes the step that has ended, and works some links off.
     ///
     /// `seen`: what is known of a link; `typical`: its speed where nothing is, a share of free flow.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
 use crate::events::Faults;
-use crate::forecast::Seen;
+use crate::forecast::{self, Seen};
 use crate::forecasts::Forecasts;
 use crate::level::Level;
 use crate::link::Own;
@@ -285,10 +285,7 @@ impl Graph {
             return None;
         }
         if !self.reached[link] {
-            self.levels[link] = Level::default();
-            let new = Told::nothing(at);
-            let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
-            return (!new.looks_like(&old)).then_some(new);
+            return self.unreached(at, link, context);
         }
         let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
         let source =
@@ -310,6 +307,28 @@ impl Graph {
             self.work.tell_again_at(link, self.own[link].newest_at + long_ms + 1);
         }
         let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
+        (!new.looks_like(&old)).then_some(new)
+    }
+}
+
+impl Graph {
+    /// Returns what is to be told of a link that no evidence reaches, when that is news: what is usual at this time of the week, looked
+    /// up once a step of the forecasts, or nothing.
+    fn unreached(&mut self, at: Timestamp, link: usize, context: &Context<'_>) -> Option<Told> {
+        let (begun, old) = (at.floor(forecast::STEP_MS), self.told[link]);
+        self.work.tell_again_at(link, begun.plus_millis(forecast::STEP_MS).as_millis());
+        if old.was_told() && old.source <= Source::Profile && at > begun {
+            return None;
+        }
+        let (site, config) = (&context.sites[link], context.config);
+        let new = match self.forecasts.usual(link as u32, begun, &config.forecast) {
+            Some(usual) => Told::usual(at, usual, &mut self.levels[link], site, config),
+            None => {
+                self.levels[link] = Level::default();
+                Told::nothing(at)
+            }
+        };
+        self.told[link] = new.dated(UNDATED);
         (!new.looks_like(&old)).then_some(new)
     }
 }

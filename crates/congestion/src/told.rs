@@ -4,6 +4,7 @@ use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
+use crate::fusion::normal;
 use crate::level::Level;
 use crate::link::{Fleet, Own};
 use crate::regime::Regimes;
@@ -23,7 +24,7 @@ pub(crate) struct Told {
     density_vpkm: f32,
     pub(crate) queue_m: f32,
     pub(crate) class: Option<(LevelOfService, bool)>,
-    source: Source,
+    pub(crate) source: Source,
     newest_at: i64,
     quality: u32,
 }
@@ -48,6 +49,33 @@ impl Told {
     /// Returns what is told where no evidence reaches: nothing.
     pub(crate) fn nothing(at: Timestamp) -> Self {
         Self { valid_at: at, ..Self::NOTHING }
+    }
+
+    /// Returns what is told where no evidence reaches and something is usual: lower end, middle and upper end of the speed, shares
+    /// of free flow.
+    pub(crate) fn usual(
+        at: Timestamp,
+        [slow, middle, fast]: [f32; 3],
+        level: &mut Level,
+        site: &Site,
+        config: &Config,
+    ) -> Self {
+        /// Standard deviations between the ends of an 80 % interval of a bell curve.
+        const ENDS_SD: f64 = 2.5631;
+        let [slow, middle, fast] = [slow, middle, fast].map(f64::from);
+        let sd = ((fast - slow) / ENDS_SD).max(1e-3);
+        let congested = normal((config.congested_share - middle) / sd);
+        let class = level.take(middle, congested, config);
+        let [speed_kmh, lo_kmh, hi_kmh] = [middle, slow, fast].map(|share| round1(share * site.free_kmh));
+        Self {
+            valid_at: at,
+            speed_kmh,
+            lo_kmh,
+            hi_kmh,
+            class: Some(class),
+            source: Source::Profile,
+            ..Self::NOTHING
+        }
     }
 
     /// Returns what is told of a link with that belief of its speed.
@@ -92,6 +120,10 @@ impl Told {
         let left_m = f64::from(before.queue_m) - standing::discharge_mps(own, site) * passed_s;
         // `max` keeps a number over NaN.
         Self { queue_m: round1(left_m).max(self.queue_m), ..self }
+    }
+
+    pub(crate) fn was_told(&self) -> bool {
+        self.valid_at > Timestamp::MIN
     }
 
     /// Returns it as of another instant; what holds of none stays so.
@@ -230,5 +262,15 @@ mod tests {
         let own = Own { flow_vph: 10.0, ..Own::NOTHING };
         let jam = Regimes { jammed: 0.9, ..Own::NOTHING.belief };
         assert!((density_vpkm(&own, &jam, 5.0, &site) - 600.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_usual_jam_is_told_as_congested_by_its_profile() {
+        let (site, config) = (Site::with_lanes(2.0), Config::default());
+        let at = Timestamp::from_millis(0);
+        let told = Told::usual(at, [0.1, 0.2, 0.4], &mut Level::default(), &site, &config);
+        assert_eq!((told.speed_kmh, told.lo_kmh, told.hi_kmh), (10.0, 5.0, 20.0));
+        assert_eq!((told.class, told.source), (Some((LevelOfService::F, true)), Source::Profile));
+        assert!(told.flow_vph.is_nan());
     }
 }

@@ -1,6 +1,6 @@
 //! What each kind of reading does, alone and mixed with any other.
 
-use congestion::{Analyzer, Changes};
+use congestion::{Analyzer, Changes, Config};
 use model::{
     Aggregate, ClassCounts, EventKind, LinkState, Observation, Passage, Probe, Quality, Queue, Reading,
     Signal, SignalState, Source, SpeedMean, Timestamp, TrafficEvent, VehicleClass,
@@ -288,6 +288,31 @@ fn when_all_sensors_fall_silent_the_city_is_unknown_and_not_green() {
     }
     let last = stage.states.iter().rev().find(|s| s.link.as_str() == "l0").expect("news of l0");
     assert_eq!(last.source, Source::None, "it is told, too");
+}
+
+#[test]
+fn who_was_seen_for_a_day_and_falls_silent_is_told_by_its_profile_and_a_crash_changes_nothing() {
+    const DAY_S: i64 = 26 * 3600;
+    let mut stage = Stage::new();
+    for second in (60..=DAY_S).step_by(60) {
+        stage.tell(second as f64, "loop-0", "l0", Reading::Aggregate(aggregate(3, 20.0)));
+    }
+    stage.pass(DAY_S as f64);
+    assert_eq!(stage.state("l0").source, Source::Observed);
+    stage.pass((DAY_S + 1230) as f64);
+    let state = stage.state("l0");
+    assert_eq!((state.source, state.flow_vph, state.age_s), (Source::Profile, None, None));
+    let [slow, speed, fast] = [state.speed_lo_kmh, state.speed_kmh, state.speed_hi_kmh].map(Option::unwrap);
+    assert!(slow < speed && speed < fast && (12.0..25.0).contains(&speed), "{state:?}");
+    assert_eq!(stage.state("l9").source, Source::None, "nobody has ever seen it");
+    let (city, bytes) = (&stage.city, stage.analyzer.checkpoint());
+    let (network, registry) = (city.network.clone(), city.registry.clone());
+    let mut restored = Analyzer::restore(network, registry, Config::default(), &bytes).unwrap();
+    let at = START.plus_millis((DAY_S + 2000) * 1000);
+    for partition in 0..PARTITIONS {
+        assert_eq!(stage.analyzer.advance(partition, at).states, restored.advance(partition, at).states);
+    }
+    assert!(stage.analyzer.snapshot().eq(restored.snapshot()));
 }
 
 #[test]
