@@ -18,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) delay_rate: Option<Delay>,
     /// What holds the head back; `None` where that is not known.
     pub(crate) kind: Option<HeadKind>,
+    /// Probability that the head is congested.
+    pub(crate) probability: f64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -158,11 +160,12 @@ impl Open {
         let mut event = self.event(change, at, context);
         event.tail_link = Some(link_id(context, queue.tail));
         event.queue_m = Some(queue.length_m.round() as f32);
+        event.confidence = Some((queue.probability * 100.0).round() as f32 / 100.0);
         // Of a length that grows evenly the faded one lags by what it grows in that time.
         let growth_m_per_min = (queue.length_m - self.past_m) / GROWTH_S * 60.0;
         event.growth_m_per_min = Some((growth_m_per_min * 10.0).round() as f32 / 10.0);
         event.detail =
-            format!("{} links queue for {:.0} m behind the head", self.links.len(), queue.length_m);
+            format!("{} queue for {:.0} m behind the head", counted(self.links.len()), queue.length_m);
         event.detail += self.kind.map_or("", because);
         event.detail += &recurs.map(|recurs| recurs.to_string()).unwrap_or_default();
         event
@@ -181,6 +184,10 @@ impl Open {
         event.delay_person_h = self.delay.map(|delay| hundredths(delay.persons));
         event
     }
+}
+
+fn counted(links: usize) -> String {
+    if links == 1 { "vehicles of 1 link".to_owned() } else { format!("vehicles of {links} links") }
 }
 
 fn because(kind: HeadKind) -> &'static str {

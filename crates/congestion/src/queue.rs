@@ -173,7 +173,8 @@ fn measure(tree: Tree, delay: Delay, y: &[f64], picture: &Picture<'_>, context: 
     }
     let known = tree.links.iter().any(|&link| !picture.flow_vph[link as usize].is_nan());
     let delay_rate = Some(delay).filter(|delay| known || delay.vehicles > 0.0);
-    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate, kind: None }
+    let probability = picture.congested[tree.head as usize];
+    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate, kind: None, probability }
 }
 
 impl Picture<'_> {

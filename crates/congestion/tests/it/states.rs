@@ -55,6 +55,7 @@ fn a_queue_is_traced_to_its_head_and_told_once_until_it_changes() {
     let last = queues.iter().rev().find(|e| e.change != EventChange::Cleared).expect("an open queue");
     assert_eq!(last.head_link.as_ref().map(|link| link.as_str()), Some("l7"));
     assert_eq!(last.tail_link.as_ref().map(|link| link.as_str()), Some("l4"));
+    assert!(last.confidence.is_some_and(|p| (0.4..=1.0).contains(&p)), "{:?}", last.confidence);
     let (vehicles, persons) = (last.delay_veh_h.expect("counted"), last.delay_person_h.expect("counted"));
     assert!(persons > 1.2 * vehicles && persons < 25.0 * vehicles, "{persons} person h of {vehicles} veh h");
     let mut names: Vec<_> = queues.iter().map(|e| (&e.id, e.revision)).collect();
