@@ -176,6 +176,11 @@ impl Area {
 }
 
 impl Point {
+    /// Returns `y` of those who passed: of their mean pace.
+    pub(crate) fn passing_y(&self, site: &Site) -> Option<f64> {
+        (self.vehicles > 0.0).then(|| (site.free_kmh * self.pace / self.vehicles).ln())
+    }
+
     fn add(&mut self, sample: &Sample, offset_m: f64, site: &Site) {
         let (n, pcu, speed, occupancy) = match sample.what {
             What::Count { period_s, n, pcu, speed, occupancy, .. } => {

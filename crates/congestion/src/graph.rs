@@ -15,6 +15,7 @@ use crate::neighbours::{self, Coupling};
 use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
 use crate::regime::Regimes;
+use crate::smoothing::{self, Smoothing};
 use crate::told::Told;
 use crate::turns::Turns;
 use crate::work::{Ages, Work};
@@ -37,6 +38,7 @@ pub(crate) struct Graph {
     /// Over all links that count.
     mix: Mix,
     coupling: Coupling,
+    smoothing: Smoothing,
     /// By partition number: what is typical there.
     typical: Vec<(u32, Typical)>,
     levels: Vec<Level>,
@@ -76,6 +78,7 @@ impl Graph {
             at: Timestamp::MIN,
             mix: Mix::UNKNOWN,
             coupling: Coupling::default(),
+            smoothing: Smoothing::default(),
             typical: Vec::new(),
             levels: vec![Level::default(); links],
             told: vec![Told::NOTHING; links],
@@ -181,7 +184,7 @@ impl Graph {
 
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
         /// Coupling, turns and mix change over hours.
-        const LEARN_EVERY_MS: i64 = 60_000;
+        const LEARN_EVERY_MS: i64 = smoothing::STEP_MS;
         let (network, learns) = (context.network, at.as_millis() % LEARN_EVERY_MS == 0);
         let ages_ms = Ages { heard: context.config.lateness_ms(), faded: FADED_MS };
         let near = |heard: &[bool]| neighbours::reached(network, |link| heard[link.index()]);
@@ -196,6 +199,7 @@ impl Graph {
         if learns {
             let own = &self.own;
             self.coupling.learn(network, &self.turns, &self.departure, |link| own[link.index()].counts());
+            self.smooth(context);
             self.work.all_again();
         }
         for link in 0..self.own.len() {
@@ -227,6 +231,12 @@ impl Graph {
         }
     }
 
+    /// Takes a minute into the smoothing of expressways.
+    fn smooth(&mut self, context: &Context<'_>) {
+        let edge = -context.config.congested_share.ln();
+        self.smoothing.step(context.network, context.sites, &self.own, edge);
+    }
+
     /// Estimates a link that nothing counts on from its neighbours and its probes.
     fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
@@ -235,7 +245,7 @@ impl Graph {
         let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..rest };
         let own = &self.own[place];
         let belief = if own.newest_at == i64::MIN {
-            prior
+            self.smoothing.of(place).unwrap_or(prior)
         } else {
             Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(&rest))
         };

@@ -45,6 +45,8 @@ pub(crate) struct Cell {
 pub(crate) struct Own {
     /// Joined belief of all sources and of what is typical.
     pub(crate) belief: Regimes,
+    /// `y` of those who passed its loops last, as they measured it.
+    pub(crate) passing_y: f64,
     pub(crate) flow_vph: f64,
     pub(crate) flow_pcuph: f64,
     pub(crate) flow_mcuph: f64,
@@ -99,6 +101,7 @@ impl Own {
             jam: Belief { y: 2.0, var: 0.5 },
             jammed: regime::USUALLY_JAMMED,
         },
+        passing_y: f64::NAN,
         flow_vph: f64::NAN,
         flow_pcuph: f64::NAN,
         flow_mcuph: f64::NAN,
@@ -120,6 +123,7 @@ impl Own {
                 jam.y,
                 jam.var,
                 jammed,
+                own.passing_y,
                 own.flow_vph,
                 own.flow_pcuph,
                 own.flow_mcuph,
@@ -183,6 +187,8 @@ impl Cell {
         let (settled, left_s) = self.settled.faded(before);
         (self.own, self.stale_at) = counted(samples, now, self.settled.passages, health, site, context);
         let bands = bands(samples, now, site, context);
+        self.own.passing_y =
+            bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);

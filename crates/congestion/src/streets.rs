@@ -12,6 +12,16 @@ pub(crate) fn link(number: u32) -> LinkIndex {
 
 /// Straight links `l0`, `l1` and so on from place to place, each 300 m by its map.
 pub(crate) fn streets(lines: &[(Place, Place)]) -> Network {
+    roads(lines, RoadClass::Primary, None)
+}
+
+/// So many links of an expressway in a row, one of which may end at a signal.
+pub(crate) fn expressway(links: u8, signal: Option<usize>) -> Network {
+    let lines: Vec<_> = (0..links).map(|x| ((x, 0), (x + 1, 0))).collect();
+    roads(&lines, RoadClass::Motorway, signal)
+}
+
+fn roads(lines: &[(Place, Place)], class: RoadClass, signal: Option<usize>) -> Network {
     let mut builder = NetworkBuilder::default();
     let point = |(x, y): Place| Point { lon: 106.0 + f64::from(x) * 1e-3, lat: 20.0 + f64::from(y) * 1e-3 };
     let mut nodes = Vec::new();
@@ -28,14 +38,14 @@ pub(crate) fn streets(lines: &[(Place, Place)]) -> Network {
             to: node(*to),
             geometry: vec![point(*from), point(*to)],
             length_m: Some(300.0),
-            class: RoadClass::Primary,
+            class,
             lanes: 2.0,
             width_m: 7.0,
             speed_limit_kmh: 50.0,
             defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
             name: "".into(),
-            signal_at_end: false,
+            signal_at_end: signal == Some(i),
             roundabout: false,
             bridge: false,
             tunnel: false,

@@ -23,27 +23,29 @@ pub(crate) struct City {
     pub(crate) registry: Arc<Registry>,
 }
 
-/// Twelve links in a row, each 300 m by its map and about 2 km apart on the globe, so that they fall into several partitions.
+/// Twelve links in a row, each 300 m by its map and about 2 km apart on the globe, so that they fall into several partitions; the
+/// last third is an expressway.
 pub(crate) fn city() -> City {
     const LINKS: usize = 12;
     let mut builder = NetworkBuilder::default();
     let point = |i: usize| Point { lon: 106.6 + 0.02 * i as f64, lat: 20.85 };
     let nodes: Vec<_> = (0..=LINKS).map(|i| builder.add_node(format!("n{i}"), point(i), true)).collect();
     for i in 0..LINKS {
+        let expressway = i >= 8;
         let link = NewLink {
             id: LinkId::from(format!("l{i}").as_str()),
             from: nodes[i],
             to: nodes[i + 1],
             geometry: vec![point(i), point(i + 1)],
             length_m: Some(300.0),
-            class: RoadClass::Primary,
+            class: if expressway { RoadClass::Motorway } else { RoadClass::Primary },
             lanes: 2.0,
             width_m: 7.0,
             speed_limit_kmh: 50.0,
             defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
             name: "".into(),
-            signal_at_end: i % 2 == 0,
+            signal_at_end: i % 2 == 0 && !expressway,
             roundabout: false,
             bridge: false,
             tunnel: false,
