@@ -59,15 +59,16 @@ impl Sums {
         self.sums.iter_mut().zip(&other.sums).for_each(|(sum, other)| *sum += other);
     }
 
-    /// Takes what was known once, and what came of it.
-    pub(crate) fn add(&mut self, features: &[f32; FEATURES], targets: &[f32; HORIZONS]) {
+    /// Takes what was known once, and what came of it, by a weight.
+    pub(crate) fn add(&mut self, features: &[f32; FEATURES], targets: &[f32; HORIZONS], weight: f32) {
         let mut sums = self.sums.iter_mut();
-        for (i, x) in features.iter().enumerate() {
+        let weighted = features.map(|x| weight * x);
+        for (i, x) in weighted.iter().enumerate() {
             for (other, sum) in features[..=i].iter().zip(&mut sums) {
                 *sum += x * other;
             }
         }
-        for (target, x) in targets.iter().flat_map(|target| features.iter().map(move |x| (target, x))) {
+        for (target, x) in targets.iter().flat_map(|target| weighted.iter().map(move |x| (target, x))) {
             if let Some(sum) = sums.next() {
                 *sum += target * x;
             }
@@ -145,7 +146,7 @@ mod tests {
             for i in 0..300 {
                 let x = features(seed * 1000 + i);
                 let y: f32 = x.iter().zip(rule).map(|(x, w)| x * w).sum();
-                sums.add(&x, &[y; HORIZONS]);
+                sums.add(&x, &[y; HORIZONS], 1.0);
             }
             let found = sums.solve(&fading(), 1e-3);
             for (found, wanted) in found[3].iter().zip(rule) {
