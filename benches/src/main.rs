@@ -5,16 +5,22 @@
 //! same disk. Figures of one machine differ from another's and from day to day; the ratio to the floor differs less.
 #![expect(clippy::print_stdout, reason = "the table is this program's result")]
 
+mod corridor;
 mod fixture;
 mod load;
+mod matrix;
 mod table;
 
 mod analyser;
 mod decode;
+mod forecast;
+mod i5;
 mod latency;
 mod log;
 mod pipeline;
 mod serving;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
@@ -24,8 +30,21 @@ use crate::table::Table;
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures each part beside its floor")]
 struct Cli {
-    /// Parts to measure: decode, log, listener, kafka, analyser, serving, latency. All when none is named.
+    /// Parts to measure: decode, log, listener, kafka, analyser, serving, latency. All of these when none is named; and those
+    /// that want data of the real world, `i5` and `forecast`, when they are.
     parts: Vec<String>,
+
+    /// Folder of the Interstate 5 sample, for `i5` and `forecast`.
+    #[arg(long)]
+    data: Option<PathBuf>,
+
+    /// For `forecast`: CSV of speeds, a row each five minutes, a column each sensor; the first may hold the time.
+    #[arg(long, requires = "adjacency")]
+    speeds: Option<PathBuf>,
+
+    /// For `forecast`: CSV of `from,to,metres` (to = downstream), or a square matrix of weights in the order of the sensors.
+    #[arg(long, requires = "speeds")]
+    adjacency: Option<PathBuf>,
 
     /// Runs as the measured ingest process (used by the program itself).
     #[arg(long, hide = true)]
@@ -44,6 +63,14 @@ fn main() -> Result<()> {
     if let Some(log) = &cli.gateway {
         return serving::measured_process(log);
     }
+    let names = |name: &str| cli.parts.iter().any(|part| part == name);
+    if names("i5") {
+        println!("{}", i5::report(cli.data.as_deref())?);
+    }
+    if names("forecast") {
+        let matrix = cli.speeds.as_deref().zip(cli.adjacency.as_deref());
+        println!("{}", forecast::report(matrix, cli.data.as_deref())?);
+    }
     type Part = fn(&mut Table) -> Result<()>;
     let parts: [(&str, Part); 7] = [
         ("decode", decode::measure),
@@ -56,11 +83,13 @@ fn main() -> Result<()> {
     ];
     let mut table = Table::default();
     for (name, measure) in parts {
-        if cli.parts.is_empty() || cli.parts.iter().any(|part| part == name) {
+        if cli.parts.is_empty() || names(name) {
             eprintln!("measuring {name} …");
             measure(&mut table)?;
         }
     }
-    println!("{table}");
+    if !table.is_empty() {
+        println!("{table}");
+    }
     Ok(())
 }

@@ -21,6 +21,10 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a time, its floor (named) and the bar that is aimed at.
     pub(crate) fn time(&mut self, what: &str, seconds: f64, floor: Option<(&str, f64)>, bar: &str) {
         self.rows.push(Row {
