@@ -42,8 +42,9 @@ impl DeviceClock {
     /// Returns the clock's error, ms: how much too early it stamps; 0 while it may still be the message's road.
     pub(crate) fn error_ms(&self, off_ms: i64) -> i64 {
         let least = self.running.min(self.before);
-        let wrong = least > off_ms || least < -off_ms / 4;
-        if self.count >= ENOUGH && wrong { least } else { 0 }
+        // No message comes before it was sent: two of them are no chance.
+        let (behind, ahead) = (least > off_ms, least < -off_ms / 4);
+        if behind && self.count >= ENOUGH || ahead && self.count > 1 { least } else { 0 }
     }
 }
 
@@ -69,6 +70,12 @@ mod tests {
     fn a_clock_behind_and_a_clock_ahead_are_seen() {
         assert_eq!(judged(&[94, 91, 130, 95]), 91_000);
         assert_eq!(judged(&[-86, -89, -40]), -89_000);
+    }
+
+    #[test]
+    fn two_readings_from_the_future_are_enough() {
+        assert_eq!(judged(&[-50]), 0);
+        assert_eq!(judged(&[-50, -40]), -50_000);
     }
 
     #[test]

@@ -99,6 +99,10 @@ pub struct HealthConfig {
     pub stuck_readings: u32,
     /// A device's clock is off when all its recent readings disagree with log time by more than this, s.
     pub clock_off_s: f64,
+    /// A device is blind when it sees nobody for this long, s, and
+    pub blind_after_s: f64,
+    /// so many vehicles should have passed it, and no other device of its link and no probe says that the street is empty.
+    pub blind_vehicles: f64,
 }
 
 /// What forecasts rest on, and when they are told.
@@ -210,7 +214,15 @@ impl Default for QueueConfig {
 
 impl Default for HealthConfig {
     fn default() -> Self {
-        Self { silent_periods: 10.0, stuck_readings: 8, clock_off_s: 45.0 }
+        Self {
+            silent_periods: 10.0,
+            stuck_readings: 8,
+            clock_off_s: 45.0,
+            // Incidents block a street for that long at most, as a rule.
+            blind_after_s: 900.0,
+            // Chance alone: exp(-60). Demand that changes and streets that are blocked leave less of it.
+            blind_vehicles: 60.0,
+        }
     }
 }
 

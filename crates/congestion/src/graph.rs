@@ -1,7 +1,7 @@
 //! The graph stage: joins the own estimates of all owned partitions as of one boundary, estimates the links that no sensor
 //! counts on, and keeps the book of events.
 
-use model::{Forecast, Source, Timestamp, TrafficEvent};
+use model::{Forecast, Quality, Source, Timestamp, TrafficEvent};
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
@@ -294,6 +294,7 @@ impl Graph {
             self.told[link] = Told::NOTHING;
             return None;
         }
+        let doubts = own.quality & Quality::SENSOR_SUSPECT.0;
         if !self.reached[link] {
             return self.unreached(at, link, context);
         }
@@ -306,7 +307,7 @@ impl Graph {
             flow_pcuph: flow * self.mix.pcu,
             flow_mcuph: flow * self.mix.mcu,
             newest_at: if source == Source::Observed { own.newest_at } else { i64::MIN },
-            quality: if source == Source::Observed { own.quality } else { 0 },
+            quality: if source == Source::Observed { own.quality } else { doubts },
             ..*own
         };
         let site = &context.sites[link];
@@ -335,7 +336,7 @@ impl Graph {
             Some(usual) => Told::usual(at, usual, &mut self.levels[link], site, config),
             None => {
                 self.levels[link] = Level::default();
-                Told::nothing(at)
+                Told::nothing(at, self.own[link].quality & Quality::SENSOR_SUSPECT.0)
             }
         };
         self.told[link] = new.dated(UNDATED);

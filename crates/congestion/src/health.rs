@@ -1,10 +1,15 @@
-//! Sensors that should not be believed: silent, stuck, or with a wrong clock.
+//! Sensors that should not be believed: silent, stuck, blind, or with a wrong clock.
+//!
+//! What a stuck or blind device told since it became so is taken out of the estimate, as far as it is still in the window.
+
+use std::borrow::Cow;
 
 use model::{Observation, Quality, Reading, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Config;
+use crate::audit::{Audit, Minute};
 use crate::partition::Context;
+use crate::sample::Sample;
 use crate::site::Device;
 
 /// What is wrong with a sensor.
@@ -16,6 +21,8 @@ pub(crate) enum Kind {
     Stuck,
     /// Its stamps disagree with log time.
     Clock,
+    /// It sees nobody where others pass.
+    Blind,
 }
 
 /// A change of one sensor's health.
@@ -35,7 +42,7 @@ pub(crate) struct Health {
     devices: Vec<State>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     /// Log time of the newest reading, ms; 0 = never.
     heard_at: i64,
@@ -43,7 +50,10 @@ struct State {
     /// The last value of each (lane, kind) and how often it came again.
     last: Vec<Repeat>,
     clock_error_ms: i64,
-    told: [bool; 3],
+    audit: Audit,
+    told: [bool; 4],
+    /// Event time from which on its readings are not believed, ms; `i64::MAX`: all are.
+    doubted_from: i64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -52,6 +62,8 @@ struct Repeat {
     kind: u8,
     value: u64,
     times: u32,
+    /// When it came first, event time, ms.
+    since: i64,
 }
 
 /// One or two devices that fall silent at once have each their own reason, even where they are all there are.
@@ -68,7 +80,6 @@ impl Health {
         observation: &Observation,
         now: Timestamp,
         clock_error_ms: i64,
-        _config: &Config,
     ) {
         // A device that speaks only when something happens, or one that nobody registered, has no rhythm to miss.
         if device.is_none_or(|d| d.period_ms == 0 || !d.counts()) {
@@ -82,11 +93,25 @@ impl Health {
         state.readings = state.readings.saturating_add(1);
         state.clock_error_ms = clock_error_ms;
         let Some(value) = fingerprint(&observation.reading) else { return };
+        let since = observation.at.as_millis() + clock_error_ms;
         let (lane, kind) = (observation.lane.unwrap_or(0), observation.reading.kind() as u8);
         match state.last.iter_mut().find(|r| (r.lane, r.kind) == (lane, kind)) {
             Some(repeat) if repeat.value == value => repeat.times += 1,
-            Some(repeat) => (repeat.value, repeat.times) = (value, 1),
-            None => state.last.push(Repeat { lane, kind, value, times: 1 }),
+            Some(repeat) => (repeat.value, repeat.times, repeat.since) = (value, 1, since),
+            None => state.last.push(Repeat { lane, kind, value, times: 1, since }),
+        }
+    }
+
+    /// Lays what the devices of a link saw in one minute side by side.
+    pub(crate) fn compare(&mut self, minute: &Minute) {
+        for sensor in minute.sensors() {
+            let others = minute.others(sensor, |other| {
+                let device = self.devices.get(other as usize)?;
+                (device.doubted_from == i64::MAX).then(|| device.audit.usual())?
+            });
+            if let Some(state) = self.devices.get_mut(sensor as usize) {
+                state.audit.take(sensor, minute, others);
+            }
         }
     }
 
@@ -96,15 +121,20 @@ impl Health {
         let mut changed = Vec::new();
         let common_cause = self.most_are_silent(at, context);
         for (number, (state, device)) in self.devices.iter_mut().zip(context.devices).enumerate() {
-            if state.readings < REGULAR_READINGS {
-                continue;
-            }
+            let regular = state.readings >= REGULAR_READINGS;
             let told_silent = state.told[Kind::Silent as usize];
             let silent =
                 if common_cause { told_silent } else { state.is_silent(at, device, limits.silent_periods) };
-            let stuck = state.last.iter().any(|r| r.times >= limits.stuck_readings);
+            let stuck = state.last.iter().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
+            let blind = state.audit.blind_since(limits);
             let wrong_clock = state.clock_error_ms != 0;
-            for (kind, open) in [(Kind::Silent, silent), (Kind::Stuck, stuck), (Kind::Clock, wrong_clock)] {
+            state.doubted_from = stuck.into_iter().chain(blind).min().unwrap_or(i64::MAX);
+            for (kind, open) in [
+                (Kind::Silent, regular && silent),
+                (Kind::Stuck, stuck.is_some()),
+                (Kind::Clock, wrong_clock),
+                (Kind::Blind, blind.is_some()),
+            ] {
                 if std::mem::replace(&mut state.told[kind as usize], open) != open {
                     changed.push(Fault { sensor: number as u32, kind, open, error_ms: state.clock_error_ms });
                 }
@@ -119,8 +149,22 @@ impl Health {
     pub(crate) fn quality(&self, sensor: u32) -> Quality {
         let told = |kind: Kind| self.devices.get(sensor as usize).is_some_and(|d| d.told[kind as usize]);
         let clock = if told(Kind::Clock) { Quality::CLOCK_SUSPECT } else { Quality::GOOD };
-        let faulty = told(Kind::Silent) || told(Kind::Stuck);
+        let faulty = told(Kind::Silent) || told(Kind::Stuck) || told(Kind::Blind);
         clock.with(if faulty { Quality::SENSOR_SUSPECT } else { Quality::GOOD })
+    }
+
+    /// Returns those samples that are to be believed.
+    pub(crate) fn believed<'a>(&self, samples: &'a [Sample]) -> Cow<'a, [Sample]> {
+        if samples.iter().all(|sample| self.believes(sample)) {
+            Cow::Borrowed(samples)
+        } else {
+            samples.iter().filter(|sample| self.believes(sample)).copied().collect()
+        }
+    }
+
+    /// Tells whether a sample is not one of a run in which its device was at fault.
+    pub(crate) fn believes(&self, sample: &Sample) -> bool {
+        self.devices.get(sample.sensor as usize).is_none_or(|device| sample.at < device.doubted_from)
     }
 
     /// Tells whether half of the devices are silent at once: then the road of the messages is broken, not the devices.
@@ -132,6 +176,20 @@ impl Health {
         // Half of the time that makes one device silent: the others are to be held back before they are told.
         let silent = regular().filter(|(state, device)| state.is_silent(at, device, periods / 2.0)).count();
         silent >= FEWEST_IN_COMMON && 2 * silent > regular().count()
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            heard_at: 0,
+            readings: 0,
+            last: Vec::new(),
+            clock_error_ms: 0,
+            audit: Audit::default(),
+            told: [false; 4],
+            doubted_from: i64::MAX,
+        }
     }
 }
 
@@ -149,8 +207,12 @@ fn fingerprint(reading: &Reading) -> Option<u64> {
             // A mean speed is measured finely: two equal ones in a row are rare, eight are a stuck device.
             // A jam may stand: its speed of 0 says nothing of the device.
             const STANDING_KMH: f32 = 1.0;
-            let speed = a.speed_kmh.filter(|speed| *speed >= STANDING_KMH)?;
             let counts = a.counts.unwrap_or_default();
+            let speed = match a.speed_kmh {
+                Some(speed) => (speed >= STANDING_KMH).then_some(speed)?,
+                None if counts.iter().any(|(_, n)| n > 0) => -1.0,
+                None => return None,
+            };
             let hash =
                 mix(mix(0xcbf2_9ce4_8422_2325, speed.to_bits()), a.occupancy.unwrap_or(-1.0).to_bits());
             Some(counts.iter().fold(hash, |h, (class, n)| mix(h, n << 4 | class as u32)))

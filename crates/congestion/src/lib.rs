@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod analyzer;
+mod audit;
 mod book;
 mod cause;
 mod charge;

@@ -4,10 +4,13 @@
 //! them the belief drifts back to what is typical; each band's evidence is joined by Bayes' rule. Nothing but the window and
 //! the settled sums is kept, so a late reading changes all that it should.
 
+use std::borrow::Cow;
+
 use model::{Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
+use crate::audit::Minute;
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Point};
 use crate::flow::{Flow, Passages};
@@ -179,14 +182,17 @@ impl Cell {
         let before = now - context.config.lateness_ms();
         let summed_up = SummedUp::of(self.window.all());
         self.window.forget_before(before, |sample| {
-            if !summed_up.holds(sample) {
+            if !summed_up.holds(sample) && health.believes(sample) {
                 settled.take(sample, site, context);
             }
         });
-        let samples = self.window.all();
+        let samples = health.believed(self.window.all());
         let (settled, left_s) = self.settled.faded(before);
-        (self.own, self.stale_at) = counted(samples, now, self.settled.passages, health, site, context);
-        let bands = bands(samples, now, site, context);
+        (self.own, self.stale_at) = counted(&samples, now, self.settled.passages, health, site, context);
+        if matches!(samples, Cow::Owned(_)) {
+            self.own.quality |= Quality::SENSOR_SUSPECT.0;
+        }
+        let bands = bands(&samples, now, site, context);
         self.own.passing_y =
             bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let mut history = settled;
@@ -202,7 +208,7 @@ impl Cell {
             driven_kmh: probes.driven_m / BANDS_S[0] * 3.6,
             share: typical.probe_share(),
         };
-        if let Some(missed) = missed_vehicles(samples, &history.point, context) {
+        if let Some(missed) = missed_vehicles(&samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }
         if !self.own.belief.is_finite() {
@@ -248,13 +254,20 @@ impl Cell {
         &self,
         at: Timestamp,
         typical: &Typical,
+        health: &Health,
         context: &Context<'_>,
     ) -> Option<(f64, f64)> {
         let site = &context.sites[self.link as usize];
-        let bands = bands(self.window.all(), at.as_millis(), site, context);
+        let bands = bands(&health.believed(self.window.all()), at.as_millis(), site, context);
         let mut evidence = bands[0];
         evidence.join(&bands[1]);
         delay::seen(&evidence, delay::presence_scale(&self.settled.evidence.area), site, typical)
+    }
+
+    /// Returns what its devices saw in the newest minute that is complete.
+    pub(crate) fn minute(&self, at: Timestamp, context: &Context<'_>) -> Minute {
+        let site = &context.sites[self.link as usize];
+        Minute::of(self.window.all(), at.as_millis(), context.devices, site)
     }
 
     /// Returns what is to be told of the newest estimate, when that is news and this link tells its state itself.

@@ -171,7 +171,7 @@ impl Partition {
         source.clock.take(observation.at, observation.received_at);
         let error = source.clock.error_ms((config.health.clock_off_s * 1000.0) as i64);
         let at = observation.at.plus_millis(error);
-        self.health.take(sensor, device, observation, now, error, config);
+        self.health.take(sensor, device, observation, now, error);
         if now - at > config.lateness_ms() || at - now > (config.max_skew_s * 1000.0) as i64 {
             return;
         }
@@ -244,8 +244,11 @@ impl Partition {
                 self.rota.handed(place);
             }
             let site = &context.sites[cell.link as usize];
-            if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, context) {
+            if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context) {
                 self.typical.learn(site, seen_s, weight);
+            }
+            if learns {
+                self.health.compare(&cell.minute(at, context));
             }
             if cell.own.counts() {
                 jammed += cell.own.belief.jammed;

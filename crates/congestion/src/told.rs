@@ -46,9 +46,9 @@ impl Told {
         quality: 0,
     };
 
-    /// Returns what is told where no evidence reaches: nothing.
-    pub(crate) fn nothing(at: Timestamp) -> Self {
-        Self { valid_at: at, ..Self::NOTHING }
+    /// Returns what is told where no evidence reaches: nothing but what is doubtful about its sensors.
+    pub(crate) fn nothing(at: Timestamp, quality: u32) -> Self {
+        Self { valid_at: at, quality, ..Self::NOTHING }
     }
 
     /// Returns what is told where no evidence reaches and something is usual: lower end, middle and upper end of the speed, shares

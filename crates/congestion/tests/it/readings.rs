@@ -319,7 +319,8 @@ fn who_was_seen_for_a_day_and_falls_silent_is_told_by_its_profile_and_a_crash_ch
 fn a_guess_is_carried_six_turns_and_no_queue_is_told_that_nobody_sees() {
     let mut stage = Stage::new();
     for second in (30..=900).step_by(30) {
-        stage.tell(f64::from(second), "loop-0", "l0", Reading::Aggregate(aggregate(3, 4.0)));
+        let speed_kmh = 4.0 + (second % 60) as f32 / 100.0;
+        stage.tell(f64::from(second), "loop-0", "l0", Reading::Aggregate(aggregate(3, speed_kmh)));
         stage.pass(f64::from(second));
     }
     let sources: Vec<_> = stage.analyzer.snapshot().map(|state| state.source).collect();
@@ -380,7 +381,8 @@ fn a_time_mean_is_slower_than_the_space_mean_of_the_same_number() {
     let told = |speed_mean| {
         let mut stage = Stage::new();
         for second in (30..=300).step_by(30) {
-            let reading = Aggregate { speed_mean: Some(speed_mean), ..aggregate(10, 30.0) };
+            let speed_kmh = 30.0 + (second % 60) as f32 / 100.0;
+            let reading = Aggregate { speed_mean: Some(speed_mean), ..aggregate(10, speed_kmh) };
             stage.tell(f64::from(second), "loop-9", "l9", Reading::Aggregate(reading));
         }
         stage.pass(300.0);

@@ -2,8 +2,8 @@
 
 use congestion::Changes;
 use model::{
-    ClassCounts, EventChange, EventKind, LevelOfService, LinkState, Observation, Reading, Source, Timestamp,
-    VehicleClass,
+    Aggregate, ClassCounts, EventChange, EventKind, LevelOfService, LinkState, Observation, Quality, Reading,
+    Source, Timestamp, VehicleClass,
 };
 
 use crate::city::{PARTITIONS, Record, START, city, feed, logs};
@@ -22,7 +22,7 @@ fn folded(second: i64, change: impl Fn(&mut Observation)) -> (congestion::Analyz
     let mut analyzer = city.whole();
     let mut changes = Changes::default();
     let end = START.plus_millis(second * 1000);
-    for (partition, log) in logs(&city, 3, 12).iter().enumerate() {
+    for (partition, log) in logs(&city, 3, 12.max(second / 60 + 1)).iter().enumerate() {
         for record in log.iter().filter(|record| record.received_at() <= end) {
             let mut record = record.clone();
             if let Record::Reading(observation) = &mut record {
@@ -122,6 +122,29 @@ fn a_silent_and_a_stuck_sensor_are_named_and_no_other() {
     named.sort();
     let names: Vec<_> = named.iter().map(|(sensor, detail)| (sensor.as_str(), &detail[..5])).collect();
     assert_eq!(names, [("cam-1", "stuck"), ("loop-0", "silen")]);
+}
+
+#[test]
+fn a_loop_that_sees_nobody_is_named_and_moves_its_link_no_more() {
+    let blind = |o: &mut Observation| {
+        if let ("loop-3", Reading::Aggregate(aggregate)) = (o.sensor.as_str(), &mut o.reading)
+            && o.at > START.plus_millis(600_000)
+        {
+            *aggregate = Aggregate {
+                counts: Some(ClassCounts::default()),
+                occupancy: Some(0.0),
+                ..Aggregate::default()
+            };
+        }
+    };
+    let (analyzer, changes) = folded(2000, blind);
+    let faults: Vec<_> = changes.events.iter().filter(|e| e.kind == EventKind::SensorFault).collect();
+    let names: Vec<_> =
+        faults.iter().map(|e| (e.sensor.as_ref().map(|s| s.as_str()), &e.detail[..5])).collect();
+    assert_eq!(names, [(Some("loop-3"), "blind")]);
+    let state = state(&analyzer, "l3");
+    assert!(state.quality.has(Quality::SENSOR_SUSPECT), "{state:?}");
+    assert!(state.flow_vph.is_none_or(|flow| flow > 100.0), "{state:?}");
 }
 
 #[test]
