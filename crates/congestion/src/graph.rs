@@ -12,6 +12,7 @@ use crate::forecasts::Forecasts;
 use crate::level::Level;
 use crate::link::Own;
 use crate::neighbours::{self, Coupling};
+use crate::pairs::Pairs;
 use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
 use crate::regime::Regimes;
@@ -45,6 +46,7 @@ pub(crate) struct Graph {
     /// What was told of the links that do not tell their state themselves, without its instant.
     told: Vec<Told>,
     turns: Turns,
+    pairs: Pairs,
     queues: Queues,
     faults: Faults,
     forecasts: Forecasts,
@@ -83,6 +85,7 @@ impl Graph {
             levels: vec![Level::default(); links],
             told: vec![Told::NOTHING; links],
             turns: Turns::new(network),
+            pairs: Pairs::default(),
             queues: Queues::new(links),
             faults: Faults::default(),
             forecasts: Forecasts::new(links),
@@ -105,7 +108,9 @@ impl Graph {
         for part in frozen {
             self.take(part);
             self.turns.see(context.network, &part.turned);
+            self.pairs.take(&part.pair_times, context);
         }
+        self.weigh_pairs(at, context);
         for part in frozen {
             self.faults.take(at, &part.faults, context, &mut events);
         }
@@ -182,6 +187,19 @@ impl Graph {
         typical.rest(site)
     }
 
+    /// Finds what measured travel times say of the links on their ways.
+    fn weigh_pairs(&mut self, at: Timestamp, context: &Context<'_>) {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        let known = |link: u32| self.rest(link as usize, context);
+        for link in pairs.weigh(at.as_millis(), context, known) {
+            self.work.changed(link as usize, self.own[link as usize].newest_at);
+        }
+        for (link, newest_at) in pairs.heard() {
+            self.work.heard_of(link as usize, newest_at.max(self.own[link as usize].newest_at));
+        }
+        self.pairs = pairs;
+    }
+
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
         /// Coupling, turns and mix change over hours.
         const LEARN_EVERY_MS: i64 = smoothing::STEP_MS;
@@ -192,6 +210,7 @@ impl Graph {
         for link in 0..self.own.len() {
             if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
                 let (own, rest) = (self.own[link], self.rest(link, context));
+                self.pairs.note(link as u32, own.belief);
                 self.believe(link, own.belief, own.belief.jammed - rest.jammed, own.flow_vph, network);
                 self.work.done(link);
             }
@@ -249,6 +268,7 @@ impl Graph {
         } else {
             Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(&rest))
         };
+        let belief = self.pairs.aided(link.0, belief, &rest);
         let flow_vph =
             neighbours::flow(network, &self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
         self.believe(place, belief, belief.jammed - rest.jammed, flow_vph, network);

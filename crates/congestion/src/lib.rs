@@ -39,6 +39,7 @@ mod journeys;
 mod level;
 mod link;
 mod neighbours;
+mod pairs;
 mod partition;
 mod quantile;
 mod queue;
@@ -56,6 +57,7 @@ mod standing;
 mod streets;
 mod told;
 mod turns;
+mod way;
 mod window;
 mod work;
 

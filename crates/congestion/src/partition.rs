@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use model::{LinkState, Observation, SensorId, Timestamp};
+use model::{LinkState, Observation, Reading, SensorId, Timestamp, TravelTime};
 use roadnet::{Network, Registry};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
 use crate::journeys::{self, Journeys};
 use crate::link::{Cell, Own};
+use crate::pairs::PairTime;
 use crate::rota::{Rota, Turn};
 use crate::sample::What;
 use crate::site::{Device, Site};
@@ -55,6 +56,8 @@ pub(crate) struct Partition {
     sources: Sources,
     health: Health,
     journeys: Journeys,
+    /// Travel times that the graph stage was not handed yet.
+    pair_times: Vec<PairTime>,
     /// Sensors that the registry does not know, numbered after it in order of appearance.
     strangers: FxHashMap<SensorId, u32>,
     /// Link -> place in `cells`.
@@ -77,6 +80,8 @@ pub(crate) struct Frozen {
     pub(crate) faults: Vec<Fault>,
     /// Turns that vehicles were seen to take: from a link into another.
     pub(crate) turned: Vec<(u32, u32)>,
+    /// Travel times between two sensors.
+    pub(crate) pair_times: Vec<PairTime>,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -89,6 +94,7 @@ pub(crate) struct Saved {
     sources: source::Saved,
     health: Health,
     journeys: journeys::Saved,
+    pair_times: Vec<PairTime>,
     strangers: Vec<SensorId>,
     cells: Vec<Cell>,
     dirty: Vec<u32>,
@@ -107,6 +113,7 @@ impl Partition {
             sources: Sources::default(),
             health: Health::default(),
             journeys: Journeys::default(),
+            pair_times: Vec::new(),
             strangers: FxHashMap::default(),
             places: FxHashMap::default(),
             cells: Vec::new(),
@@ -174,6 +181,9 @@ impl Partition {
         self.health.take(sensor, device, observation, now, error);
         if now - at > config.lateness_ms() || at - now > (config.max_skew_s * 1000.0) as i64 {
             return;
+        }
+        if let Reading::TravelTime(travel) = &observation.reading {
+            self.pair_times.extend(pair_time(travel, at, registry));
         }
         for sample in sample::of(observation, sensor, at, config) {
             if let What::Probe { vehicle, .. } = sample.what {
@@ -267,8 +277,9 @@ impl Partition {
         self.dirty.clear();
         let faults = self.health.judge(at, context);
         let turned = self.journeys.turned(at);
+        let pair_times = std::mem::take(&mut self.pair_times);
         let (partition, typical) = (self.number, self.typical);
-        self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned });
+        self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned, pair_times });
     }
 
     /// Returns what was last told of a link by its own sensors.
@@ -316,6 +327,7 @@ impl Partition {
             sources: self.sources.save(),
             health: self.health.clone(),
             journeys: self.journeys.save(),
+            pair_times: self.pair_times.clone(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
             cells: self.cells.clone(),
             dirty: self.dirty.clone(),
@@ -334,6 +346,7 @@ impl Partition {
             sources: Sources::load(saved.sources),
             health: saved.health,
             journeys: Journeys::load(saved.journeys),
+            pair_times: saved.pair_times,
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
             cells: saved.cells,
@@ -343,4 +356,15 @@ impl Partition {
             typical: saved.typical,
         }
     }
+}
+
+/// Returns a travel time between two sensors of the registry.
+fn pair_time(travel: &TravelTime, at: Timestamp, registry: &Registry) -> Option<PairTime> {
+    /// A device that does not tell how many it knew again tells of one.
+    const ONE: f32 = 1.0;
+    let number = |sensor: &SensorId| Some(registry.find(sensor.as_str())?.0.0);
+    let (from, to) = (number(&travel.from_sensor)?, number(&travel.to_sensor)?);
+    let vehicles = travel.vehicles.map_or(ONE, |n| n as f32);
+    let sound = travel.seconds.is_finite() && travel.seconds > 0.0;
+    sound.then_some(PairTime { from, to, at: at.as_millis(), seconds: travel.seconds, vehicles })
 }

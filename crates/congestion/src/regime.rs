@@ -154,6 +154,16 @@ impl Regimes {
         Self { free: wider(self.free), jam: wider(self.jam), ..self }
     }
 
+    /// Returns mean and variance of the travel time, as a multiple of that at free flow.
+    pub(crate) fn times(&self) -> (f64, f64) {
+        let humps = [(1.0 - self.jammed, self.free), (self.jammed, self.jam)];
+        let moment = |n: f64| -> f64 {
+            humps.iter().map(|(share, b)| share * (n * b.y + n * n * b.var / 2.0).exp()).sum()
+        };
+        let mean = moment(1.0);
+        (mean, (moment(2.0) - mean * mean).max(0.0))
+    }
+
     /// Returns the probability that `y` is above that.
     pub(crate) fn above(&self, y: f64) -> f64 {
         self.mixture().above(y)

@@ -49,6 +49,11 @@ impl Work {
         self.again(link);
     }
 
+    /// Notes when a link was last heard of.
+    pub(crate) fn heard_of(&mut self, link: usize, newest_at: i64) {
+        self.newest_at[link] = newest_at;
+    }
+
     /// Notes that a link is to be estimated and told again.
     pub(crate) fn again(&mut self, link: usize) {
         (self.estimate[link], self.tell[link]) = (true, true);

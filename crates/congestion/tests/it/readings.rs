@@ -3,7 +3,7 @@
 use congestion::{Analyzer, Changes, Config};
 use model::{
     Aggregate, ClassCounts, EventKind, LinkState, Observation, Passage, Probe, Quality, Queue, Reading,
-    Signal, SignalState, Source, SpeedMean, Timestamp, TrafficEvent, VehicleClass,
+    Signal, SignalState, Source, SpeedMean, Timestamp, TrafficEvent, TravelTime, VehicleClass,
 };
 use proptest::prelude::*;
 
@@ -430,4 +430,43 @@ fn a_state_says_what_is_doubtful_about_its_readings() {
     assert_eq!(quality(&stuck), Quality::SENSOR_SUSPECT);
     let last: Timestamp = stuck.states.last().expect("news").valid_at;
     assert!(last > START);
+}
+
+/// What is told of l11 and of l10 after a pair from l9 to l11 has told times for some minutes.
+fn after_pair_times(seconds: impl Fn(u32) -> Option<f32>, vehicles: u32) -> (LinkState, LinkState) {
+    let mut stage = Stage::after_usual_traffic(600);
+    for (i, second) in (610..=700).step_by(30).enumerate() {
+        if let Some(seconds) = seconds(i as u32) {
+            let travel = TravelTime {
+                from_sensor: "plates-9".into(),
+                to_sensor: "plates-11".into(),
+                seconds,
+                vehicles: Some(vehicles),
+            };
+            stage.tell(f64::from(second), "plates-11", "l11", Reading::TravelTime(travel));
+        }
+        stage.pass(f64::from(second));
+    }
+    stage.pass(715.0);
+    (stage.state("l11"), stage.state("l10"))
+}
+
+#[test]
+fn a_travel_time_that_is_longer_than_the_known_links_explain_slows_the_unknown_one() {
+    let (without, known_without) = after_pair_times(|_| None, 0);
+    let (slow, known_slow) = after_pair_times(|_| Some(300.0), 5);
+    assert_eq!(slow.congested, Some(true), "{slow:?}");
+    assert!(slow.speed_kmh.unwrap() < 0.5 * without.speed_kmh.unwrap(), "{slow:?} {without:?}");
+    assert_eq!(known_slow, known_without);
+}
+
+#[test]
+fn one_vehicle_that_stopped_on_the_way_makes_no_jam() {
+    let (without, _) = after_pair_times(|_| None, 0);
+    let (usual, _) = after_pair_times(|_| Some(90.0), 3);
+    let (stopped, _) = after_pair_times(|i| Some(if i == 1 { 2000.0 } else { 90.0 }), 3);
+    let share = |a: &LinkState, b: &LinkState| a.speed_kmh.unwrap() / b.speed_kmh.unwrap();
+    assert!((share(&stopped, &usual) - 1.0).abs() < 0.1, "{stopped:?} {usual:?}");
+    let (alone, _) = after_pair_times(|i| (i == 1).then_some(2000.0), 1);
+    assert!((share(&alone, &without) - 1.0).abs() < 0.1, "{alone:?} {without:?}");
 }
