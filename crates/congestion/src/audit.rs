@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bias::Bias;
 use crate::config::HealthConfig;
 use crate::sample::{Sample, What};
 use crate::site::{Device, Site};
@@ -33,22 +34,29 @@ const EMPTY_SHARE: f32 = 0.25;
 const TELLING_DRIVES: f32 = 4.0;
 
 /// One minute of a link.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Minute {
     /// Its end, event time, ms.
     end: i64,
     counts: Vec<Count>,
     /// Drives along the whole link that probes told of, pieces summed up.
     drives: f32,
+    /// Places, m from the link's start, and speeds, km/h, of probes.
+    probes: Vec<(f32, f32)>,
 }
 
 /// What one device told of the minute.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Count {
     sensor: u32,
     vehicles: f32,
     /// Whether somebody passed it, or stood on it.
     anybody: bool,
+    /// Vehicles whose speeds it measured, and the sum of those, km/h.
+    measured: f32,
+    speeds: f32,
+    /// Bits of the lanes that it told of; 0 = all at once.
+    lanes: u32,
 }
 
 /// What is known of one device.
@@ -76,16 +84,22 @@ struct Empty {
     awaited_drives: f32,
 }
 
+/// Returns the newest minute that is complete at `now`, of samples that are sorted by time.
+pub(crate) fn newest_minute(samples: &[Sample], now: i64) -> &[Sample] {
+    let end = now - LATE_MS;
+    let place = |at: i64| samples.partition_point(|sample| sample.at <= at);
+    &samples[place(end - MINUTE_MS)..place(end)]
+}
+
 impl Minute {
     /// Returns the newest minute that is complete at `now`, of samples that are sorted by time.
     pub(crate) fn of(samples: &[Sample], now: i64, devices: &[Device], site: &Site) -> Self {
-        let end = now - LATE_MS;
-        let from = samples.partition_point(|s| s.at <= end - MINUTE_MS);
-        let mut minute = Self { end, ..Self::default() };
-        for sample in samples[from..].iter().take_while(|s| s.at <= end) {
+        let mut minute = Self::new(now - LATE_MS);
+        for sample in newest_minute(samples, now) {
             match sample.what {
-                What::Count { n, occupancy, .. } if !n.is_nan() => minute.count(sample.sensor, n, occupancy),
-                What::Probe { speed, .. } => {
+                What::Count { n, .. } if !n.is_nan() => minute.count(sample),
+                What::Probe { speed, offset_m, .. } => {
+                    minute.probes.push((offset_m, speed));
                     let step_ms = devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms);
                     minute.drives += speed / 3.6 * step_ms as f32 / 1000.0 / site.length_m as f32;
                 }
@@ -95,14 +109,50 @@ impl Minute {
         minute
     }
 
-    fn count(&mut self, sensor: u32, n: f32, occupancy: f32) {
-        let anybody = n > 0.0 || occupancy > 0.0;
-        match self.counts.iter_mut().find(|count| count.sensor == sensor) {
-            Some(count) => {
-                count.vehicles += n;
-                count.anybody |= anybody;
-            }
-            None => self.counts.push(Count { sensor, vehicles: n, anybody }),
+    fn new(end: i64) -> Self {
+        Self { end, counts: Vec::new(), drives: 0.0, probes: Vec::new() }
+    }
+
+    fn count(&mut self, sample: &Sample) {
+        let What::Count { n, speed, occupancy, .. } = sample.what else { return };
+        let place = self.counts.iter().position(|count| count.sensor == sample.sensor).unwrap_or_else(|| {
+            self.counts.push(Count { sensor: sample.sensor, ..Count::default() });
+            self.counts.len() - 1
+        });
+        let count = &mut self.counts[place];
+        count.vehicles += n;
+        count.anybody |= n > 0.0 || occupancy > 0.0;
+        if n > 0.0 && speed > 0.0 {
+            count.measured += n;
+            count.speeds += n * speed;
+        }
+        count.lanes |= if sample.lane == 0 { 0 } else { 1_u32.checked_shl(sample.lane.into()).unwrap_or(0) };
+    }
+
+    /// Holds a device against the link's others and against the probes that drive by.
+    pub(crate) fn weigh(
+        &self,
+        sensor: u32,
+        (device, site): (&Device, &Site),
+        believed: impl Fn(u32) -> bool,
+        bias: &mut Bias,
+    ) {
+        /// A probe this near passes the device at that speed, m.
+        const NEAR_M: f64 = 50.0;
+        let Some(own) = self.counts.iter().find(|count| count.sensor == sensor) else { return };
+        let whole = |count: &&Count| count.lanes == 0 || f64::from(count.lanes.count_ones()) >= site.lanes;
+        let others = self.counts.iter().filter(|count| count.sensor != sensor && believed(count.sensor));
+        let (n, sum) = others.filter(whole).fold((0.0, 0.0), |(n, sum), c| (n + 1.0, sum + c.vehicles));
+        if n > 0.0 && whole(&own) {
+            bias.count(own.vehicles, sum / n);
+        }
+        // In a jam speeds differ from one vehicle to the next.
+        let free_kmh = (site.free_kmh / 2.0) as f32;
+        let own_kmh = own.speeds / own.measured;
+        if device.reach_m == 0.0 && own_kmh > free_kmh {
+            let near = |offset_m: f32| (f64::from(offset_m) - device.offset_m).abs() <= NEAR_M;
+            let by = self.probes.iter().filter(|(offset_m, kmh)| near(*offset_m) && *kmh > free_kmh);
+            by.for_each(|(_, kmh)| bias.speed(own_kmh, *kmh));
         }
     }
 
@@ -186,10 +236,23 @@ mod tests {
     fn fold(minutes: impl IntoIterator<Item = Told>) -> Audit {
         let mut audits = [Audit::default(); 2];
         for (i, (at_loop, at_camera, drives)) in minutes.into_iter().enumerate() {
-            let mut minute = Minute { end: (i as i64 + 1) * MINUTE_MS, drives, ..Minute::default() };
-            minute.count(LOOP, at_loop, 0.0);
+            let mut minute = Minute::new((i as i64 + 1) * MINUTE_MS);
+            minute.drives = drives;
+            let told = |sensor: u32, n: f32| {
+                let what = What::Count {
+                    period_s: 60.0,
+                    n,
+                    pcu: n,
+                    mcu: n,
+                    persons: n,
+                    speed: 40.0,
+                    occupancy: 0.0,
+                };
+                Sample { at: 0, sensor, lane: 0, quality: 0, what }
+            };
+            minute.count(&told(LOOP, at_loop));
             if let Some(n) = at_camera {
-                minute.count(CAMERA, n, 0.0);
+                minute.count(&told(CAMERA, n));
             }
             let before = audits;
             for sensor in minute.sensors() {
@@ -229,5 +292,29 @@ mod tests {
         let told = std::iter::repeat_n((5.0, None, 0.0), 20).chain(std::iter::repeat_n((0.0, None, 0.0), 30));
         let audit = fold(told.chain([(1.0, None, 0.0)]));
         assert_eq!(audit.blind_since(&HealthConfig::default()), None);
+    }
+
+    #[test]
+    fn a_loop_is_held_against_the_other_device_of_its_link_and_the_probes_that_pass_it() {
+        let (site, device) = (Site::with_lanes(1.0), Device::loop_in_the_middle());
+        let told = |sensor: u32, n: f32, speed: f32| {
+            let what = What::Count { period_s: 60.0, n, pcu: n, mcu: n, persons: n, speed, occupancy: 0.05 };
+            Sample { at: 1000, sensor, lane: 0, quality: 0, what }
+        };
+        let probe = |offset_m: f32, speed: f32| {
+            let what = What::Probe { vehicle: 1, speed, offset_m };
+            Sample { at: 1000, sensor: 9, lane: 0, quality: 0, what }
+        };
+        let after_two_hours = |n: f32, speed: f32, place_m: f32| {
+            let samples = [told(LOOP, n, speed), told(CAMERA, 10.0, 30.0), probe(place_m, 40.0)];
+            let minute = Minute::of(&samples, LATE_MS + 2000, &[], &site);
+            let mut bias = Bias::default();
+            (0..120).for_each(|_| minute.weigh(LOOP, (&device, &site), |_| true, &mut bias));
+            bias.is_wrong(&site)
+        };
+        assert!(!after_two_hours(10.0, 40.0, 140.0));
+        assert!(after_two_hours(5.0, 40.0, 140.0), "it counts half");
+        assert!(after_two_hours(10.0, 52.0, 140.0), "it reads 30 % fast");
+        assert!(!after_two_hours(10.0, 52.0, 20.0), "the probe is elsewhere");
     }
 }

@@ -112,6 +112,7 @@ fn words(kind: Kind, fault: &Fault) -> String {
         Kind::Silent => "silent: its reports stopped coming".to_owned(),
         Kind::Stuck => "stuck: the same values again and again".to_owned(),
         Kind::Blind => "blind: it sees nobody where others pass".to_owned(),
+        Kind::Biased => "biased: its counts or speeds differ from what others see".to_owned(),
         Kind::Clock => format!(
             "its clock is {:.0} s {}",
             (fault.error_ms as f64 / 1000.0).abs(),

@@ -115,9 +115,9 @@ impl Graph {
             self.faults.take(at, &part.faults, context, &mut events);
         }
         self.spread(at, context);
-        let edge = -context.config.congested_share.ln();
         for link in 0..self.own.len() {
             if self.work.take_telling(link, at) {
+                let edge = self.own[link].congested_y(&context.sites[link], context.config);
                 self.work.congested[link] = self.belief[link].above(edge);
                 if let Some(told) = self.news(at, link, context) {
                     tell(link as u32, &told);

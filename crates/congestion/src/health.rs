@@ -1,6 +1,6 @@
-//! Sensors that should not be believed: silent, stuck, blind, or with a wrong clock.
+//! Sensors that should not be believed: silent, stuck, blind, biased, or with a wrong clock.
 //!
-//! What a stuck or blind device told since it became so is taken out of the estimate, as far as it is still in the window.
+//! What a stuck, blind or biased device told since it became so is taken out of the estimate, as far as it is still in the window.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,10 @@ use model::{Observation, Quality, Reading, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Audit, Minute};
+use crate::bias::Bias;
 use crate::partition::Context;
 use crate::sample::Sample;
-use crate::site::Device;
+use crate::site::{Device, Site};
 
 /// What is wrong with a sensor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     Clock,
     /// It sees nobody where others pass.
     Blind,
+    /// It counts too few, or its speeds are wrong.
+    Biased,
 }
 
 /// A change of one sensor's health.
@@ -51,7 +54,10 @@ struct State {
     last: Vec<Repeat>,
     clock_error_ms: i64,
     audit: Audit,
-    told: [bool; 4],
+    bias: Bias,
+    /// Event time since which it is biased, ms.
+    biased_since: Option<i64>,
+    told: [bool; 5],
     /// Event time from which on its readings are not believed, ms; `i64::MAX`: all are.
     doubted_from: i64,
 }
@@ -103,15 +109,23 @@ impl Health {
     }
 
     /// Lays what the devices of a link saw in one minute side by side.
-    pub(crate) fn compare(&mut self, minute: &Minute) {
+    pub(crate) fn compare(&mut self, at: Timestamp, minute: &Minute, site: &Site, devices: &[Device]) {
         for sensor in minute.sensors() {
             let others = minute.others(sensor, |other| {
-                let device = self.devices.get(other as usize)?;
-                (device.doubted_from == i64::MAX).then(|| device.audit.usual())?
+                self.is_believed(other).then(|| self.devices[other as usize].audit.usual())?
             });
-            if let Some(state) = self.devices.get_mut(sensor as usize) {
-                state.audit.take(sensor, minute, others);
-            }
+            let (Some(device), Some(state)) =
+                (devices.get(sensor as usize), self.devices.get(sensor as usize))
+            else {
+                continue;
+            };
+            let mut bias = state.bias;
+            minute.weigh(sensor, (device, site), |other| self.is_believed(other), &mut bias);
+            let state = &mut self.devices[sensor as usize];
+            state.audit.take(sensor, minute, others);
+            state.bias = bias;
+            let since = state.biased_since.unwrap_or(at.as_millis());
+            state.biased_since = bias.is_wrong(site).then_some(since);
         }
     }
 
@@ -128,12 +142,14 @@ impl Health {
             let stuck = state.last.iter().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
             let blind = state.audit.blind_since(limits);
             let wrong_clock = state.clock_error_ms != 0;
-            state.doubted_from = stuck.into_iter().chain(blind).min().unwrap_or(i64::MAX);
+            state.doubted_from =
+                stuck.into_iter().chain(blind).chain(state.biased_since).min().unwrap_or(i64::MAX);
             for (kind, open) in [
                 (Kind::Silent, regular && silent),
                 (Kind::Stuck, stuck.is_some()),
                 (Kind::Clock, wrong_clock),
                 (Kind::Blind, blind.is_some()),
+                (Kind::Biased, state.biased_since.is_some()),
             ] {
                 if std::mem::replace(&mut state.told[kind as usize], open) != open {
                     changed.push(Fault { sensor: number as u32, kind, open, error_ms: state.clock_error_ms });
@@ -149,7 +165,7 @@ impl Health {
     pub(crate) fn quality(&self, sensor: u32) -> Quality {
         let told = |kind: Kind| self.devices.get(sensor as usize).is_some_and(|d| d.told[kind as usize]);
         let clock = if told(Kind::Clock) { Quality::CLOCK_SUSPECT } else { Quality::GOOD };
-        let faulty = told(Kind::Silent) || told(Kind::Stuck) || told(Kind::Blind);
+        let faulty = [Kind::Silent, Kind::Stuck, Kind::Blind, Kind::Biased].into_iter().any(told);
         clock.with(if faulty { Quality::SENSOR_SUSPECT } else { Quality::GOOD })
     }
 
@@ -160,6 +176,10 @@ impl Health {
         } else {
             samples.iter().filter(|sample| self.believes(sample)).copied().collect()
         }
+    }
+
+    fn is_believed(&self, sensor: u32) -> bool {
+        self.devices.get(sensor as usize).is_some_and(|device| device.doubted_from == i64::MAX)
     }
 
     /// Tells whether a sample is not one of a run in which its device was at fault.
@@ -187,7 +207,9 @@ impl Default for State {
             last: Vec::new(),
             clock_error_ms: 0,
             audit: Audit::default(),
-            told: [false; 4],
+            bias: Bias::default(),
+            biased_since: None,
+            told: [false; 5],
             doubted_from: i64::MAX,
         }
     }

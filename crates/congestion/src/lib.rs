@@ -18,6 +18,7 @@
 
 mod analyzer;
 mod audit;
+mod bias;
 mod book;
 mod cause;
 mod charge;
@@ -27,10 +28,12 @@ mod config;
 mod delay;
 mod events;
 mod evidence;
+mod fleet;
 mod flow;
 pub mod forecast;
 mod forecasts;
 mod forest;
+mod freeflow;
 mod fusion;
 mod graph;
 mod health;

@@ -10,10 +10,11 @@ use model::{Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
-use crate::audit::Minute;
+use crate::audit::{self, Minute};
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Point};
 use crate::flow::{Flow, Passages};
+use crate::freeflow::FreeFlow;
 use crate::fusion::Belief;
 use crate::health::Health;
 use crate::level::Level;
@@ -41,6 +42,7 @@ pub(crate) struct Cell {
     level: Level,
     window: Window,
     settled: Settled,
+    free_flow: FreeFlow,
 }
 
 /// What a link's own sensors say. NaN = not known.
@@ -58,6 +60,8 @@ pub(crate) struct Own {
     /// Vehicles that were seen to be on the link, per km.
     pub(crate) stored_vpkm: f64,
     pub(crate) probes: Fleet,
+    /// Free-flow speed where it is learned, km/h.
+    pub(crate) free_kmh: f64,
     /// End of the newest period, event time, ms; `i64::MIN` where nothing was heard that still counts.
     pub(crate) newest_at: i64,
     /// Flags of [`Quality`](model::Quality).
@@ -112,6 +116,7 @@ impl Own {
         queue_m: f64::NAN,
         stored_vpkm: f64::NAN,
         probes: Fleet { present: 0.0, driven_kmh: 0.0, share: 0.0 },
+        free_kmh: f64::NAN,
         newest_at: i64::MIN,
         quality: 0,
     };
@@ -135,10 +140,21 @@ impl Own {
                 own.stored_vpkm,
                 own.probes.present,
                 own.probes.share,
+                own.free_kmh,
             ]
             .map(f64::to_bits)
         };
         bits(self) == bits(other) && (self.newest_at, self.quality) == (other.newest_at, other.quality)
+    }
+
+    /// Returns the base free-flow speed: the posted limit where the map has it, else learned, km/h.
+    pub(crate) fn free_kmh(&self, site: &Site) -> f64 {
+        if self.free_kmh.is_nan() { site.free_kmh } else { self.free_kmh }
+    }
+
+    /// Returns the `y` from which the link is congested: beliefs are over the map's speed, classes over base free flow.
+    pub(crate) fn congested_y(&self, site: &Site, config: &Config) -> f64 {
+        (site.free_kmh / (config.congested_share * self.free_kmh(site))).ln()
     }
 
     /// Tells whether a counting sensor is under it: such a link tells its state itself, without its neighbours.
@@ -160,6 +176,7 @@ impl Cell {
             level: Level::default(),
             window: Window::default(),
             settled: Settled::default(),
+            free_flow: FreeFlow::default(),
         }
     }
 
@@ -208,6 +225,8 @@ impl Cell {
             driven_kmh: probes.driven_m / BANDS_S[0] * 3.6,
             share: typical.probe_share(),
         };
+        // Whole km/h: finer steps would be told each minute.
+        self.own.free_kmh = self.free_flow.kmh().map_or(f64::NAN, f64::round);
         if let Some(missed) = missed_vehicles(&samples, &history.point, context) {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }
@@ -262,6 +281,22 @@ impl Cell {
         let mut evidence = bands[0];
         evidence.join(&bands[1]);
         delay::seen(&evidence, delay::presence_scale(&self.settled.evidence.area), site, typical)
+    }
+
+    /// Learns the free-flow speed from the newest minute that is complete, where the map has no limit.
+    pub(crate) fn learn_free_flow(&mut self, at: Timestamp, context: &Context<'_>) {
+        /// A link that may well be jammed teaches nothing.
+        const MOST_JAMMED: f64 = 0.3;
+        let site = &context.sites[self.link as usize];
+        if !site.posted && self.own.belief.jammed < MOST_JAMMED {
+            let minute = audit::newest_minute(self.window.all(), at.as_millis());
+            self.free_flow.learn(minute, site);
+        }
+    }
+
+    /// The readings of the last minutes.
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Returns what its devices saw in the newest minute that is complete.

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
+use crate::fleet::{self, Fleet};
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
 use crate::journeys::{self, Journeys};
@@ -56,6 +57,7 @@ pub(crate) struct Partition {
     sources: Sources,
     health: Health,
     journeys: Journeys,
+    fleet: Fleet,
     /// Travel times that the graph stage was not handed yet.
     pair_times: Vec<PairTime>,
     /// Sensors that the registry does not know, numbered after it in order of appearance.
@@ -94,6 +96,7 @@ pub(crate) struct Saved {
     sources: source::Saved,
     health: Health,
     journeys: journeys::Saved,
+    fleet: fleet::Saved,
     pair_times: Vec<PairTime>,
     strangers: Vec<SensorId>,
     cells: Vec<Cell>,
@@ -113,6 +116,7 @@ impl Partition {
             sources: Sources::default(),
             health: Health::default(),
             journeys: Journeys::default(),
+            fleet: Fleet::default(),
             pair_times: Vec::new(),
             strangers: FxHashMap::default(),
             places: FxHashMap::default(),
@@ -186,10 +190,17 @@ impl Partition {
             self.pair_times.extend(pair_time(travel, at, registry));
         }
         for sample in sample::of(observation, sensor, at, config) {
-            if let What::Probe { vehicle, .. } = sample.what {
-                self.journeys.take(vehicle, at_place.link, sample.at, context.network);
-            }
             let cell = &mut self.cells[at_place.cell as usize];
+            if let (What::Probe { vehicle, .. }, Reading::Probe(probe)) = (sample.what, &observation.reading)
+            {
+                self.journeys.take(vehicle, at_place.link, sample.at, context.network);
+                let place = (at_place.link, &context.sites[at_place.link as usize]);
+                let step_ms = device.map_or(0, |device| device.period_ms);
+                let others_drive = || cell.window().others_drive(sample.at, vehicle);
+                if self.fleet.is_at_stop(probe, &sample, place, step_ms, others_drive) {
+                    continue;
+                }
+            }
             cell.take(sample);
             if !cell.dirty {
                 cell.dirty = true;
@@ -258,7 +269,9 @@ impl Partition {
                 self.typical.learn(site, seen_s, weight);
             }
             if learns {
-                self.health.compare(&cell.minute(at, context));
+                let minute = cell.minute(at, context);
+                self.health.compare(at, &minute, site, context.devices);
+                cell.learn_free_flow(at, context);
             }
             if cell.own.counts() {
                 jammed += cell.own.belief.jammed;
@@ -271,6 +284,7 @@ impl Partition {
         }
         if learns {
             self.typical.fade_probes();
+            self.fleet.forget(at);
             self.typical.learn_share(jammed, heard);
         }
         self.rota.end(order);
@@ -327,6 +341,7 @@ impl Partition {
             sources: self.sources.save(),
             health: self.health.clone(),
             journeys: self.journeys.save(),
+            fleet: self.fleet.save(),
             pair_times: self.pair_times.clone(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
             cells: self.cells.clone(),
@@ -346,6 +361,7 @@ impl Partition {
             sources: Sources::load(saved.sources),
             health: saved.health,
             journeys: Journeys::load(saved.journeys),
+            fleet: Fleet::load(saved.fleet),
             pair_times: saved.pair_times,
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),

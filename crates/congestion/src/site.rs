@@ -1,14 +1,18 @@
 //! What the map and the registry say of a link once and for all.
 
-use roadnet::{Network, Registry, Sensor, SensorKind};
+use roadnet::{Network, Registry, RoadClass, Sensor, SensorKind};
 use rustc_hash::FxHashMap;
 
 /// The fixed facts of a link that the estimates use.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) length_m: f64,
-    /// Free-flow speed, km/h: the posted limit.
+    /// Free-flow speed, km/h: the posted limit, or that of the road's class where the map has none.
     pub(crate) free_kmh: f64,
+    /// Whether the map has a limit for it.
+    pub(crate) posted: bool,
+    /// A motorway or a trunk road.
+    pub(crate) fast_road: bool,
     pub(crate) lanes: f64,
     /// A signal stands at its end.
     pub(crate) signal: bool,
@@ -41,6 +45,8 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
             Site {
                 length_m: f64::from(link.length_m),
                 free_kmh: f64::from(link.speed_limit_kmh),
+                posted: !link.defaults.speed_limit,
+                fast_road: matches!(link.class, RoadClass::Motorway | RoadClass::Trunk),
                 lanes: f64::from(link.lanes).max(0.5),
                 signal: link.signal_at_end,
                 partition,
@@ -79,7 +85,24 @@ fn middle_m(network: &Network, sensor: &Sensor) -> f64 {
 impl Site {
     /// A street of 300 m.
     pub(crate) fn with_lanes(lanes: f64) -> Self {
-        Self { length_m: 300.0, free_kmh: 50.0, lanes, signal: true, partition: 0, owned: true }
+        Self {
+            length_m: 300.0,
+            free_kmh: 50.0,
+            posted: true,
+            fast_road: false,
+            lanes,
+            signal: true,
+            partition: 0,
+            owned: true,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Device {
+    /// A loop in the middle of a street of 300 m.
+    pub(crate) fn loop_in_the_middle() -> Self {
+        Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m: 150.0, home: None }
     }
 }
 

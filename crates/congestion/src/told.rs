@@ -15,6 +15,7 @@ use crate::standing;
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     valid_at: Timestamp,
+    free_kmh: f32,
     pub(crate) speed_kmh: f32,
     lo_kmh: f32,
     hi_kmh: f32,
@@ -32,6 +33,7 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) const NOTHING: Self = Self {
         valid_at: Timestamp::MIN,
+        free_kmh: f32::NAN,
         speed_kmh: f32::NAN,
         lo_kmh: f32::NAN,
         hi_kmh: f32::NAN,
@@ -89,12 +91,14 @@ impl Told {
         config: &Config,
     ) -> Self {
         let chance = belief.wider(minute_var(own, belief, site));
-        let congested = chance.above(-config.congested_share.ln());
+        let free_kmh = own.free_kmh(site);
+        let congested = chance.above(own.congested_y(site, config));
         let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
         let share = middle.min(1.1);
-        let class = level.take(share, congested, config);
+        let class = level.take(share * site.free_kmh / free_kmh, congested, config);
         Self {
             valid_at: at,
+            free_kmh: round1(free_kmh),
             speed_kmh: round1(share * site.free_kmh),
             lo_kmh: round1(slow * site.free_kmh),
             hi_kmh: round1(fast.clamp(share, 1.2) * site.free_kmh),
@@ -140,7 +144,8 @@ impl Told {
     /// Tells whether a reader would see the same: all but the instant and the age.
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
-        same(self.speed_kmh, other.speed_kmh)
+        same(self.free_kmh, other.free_kmh)
+            && same(self.speed_kmh, other.speed_kmh)
             && same(self.lo_kmh, other.lo_kmh)
             && same(self.hi_kmh, other.hi_kmh)
             && same(self.flow_vph, other.flow_vph)
@@ -157,7 +162,8 @@ impl Told {
     pub(crate) fn state(&self, link: LinkId, site: &Site) -> LinkState {
         let known = |v: f32| (!v.is_nan()).then_some(v);
         let mut state = LinkState::unknown(link, self.valid_at);
-        state.free_flow_speed_kmh = Some(site.free_kmh as f32);
+        let free_kmh = known(self.free_kmh).map_or(site.free_kmh, f64::from);
+        state.free_flow_speed_kmh = Some(free_kmh as f32);
         state.speed_kmh = known(self.speed_kmh);
         state.speed_lo_kmh = known(self.lo_kmh);
         state.speed_hi_kmh = known(self.hi_kmh);
@@ -169,7 +175,7 @@ impl Told {
         if let Some(speed_kmh) = state.speed_kmh.filter(|v| *v > 0.0) {
             let time_s = site.length_m * 3.6 / f64::from(speed_kmh);
             state.travel_time_s = known(round1(time_s));
-            state.delay_s = known(round1((time_s - site.length_m * 3.6 / site.free_kmh).max(0.0)));
+            state.delay_s = known(round1((time_s - site.length_m * 3.6 / free_kmh).max(0.0)));
         }
         state.level_of_service = self.class.map(|(level, _)| level);
         state.congested = self.class.map(|(_, congested)| congested);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sample::Sample;
+use crate::sample::{Sample, What};
 
 /// Sorted by [`Sample::order`]; one contiguous piece, for it is read from end to end at every estimate.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -32,6 +32,19 @@ impl Window {
         &self.samples
     }
 
+    /// Tells whether another vehicle drove by in the minute before that event time.
+    pub(crate) fn others_drive(&self, at: i64, vehicle: u32) -> bool {
+        const MINUTE_MS: i64 = 60_000;
+        const DRIVING_KMH: f32 = 10.0;
+        let lately = self.samples.iter().rev().take_while(|sample| at - sample.at <= MINUTE_MS);
+        lately.filter(|sample| sample.at <= at).any(|sample| match sample.what {
+            What::Count { n, speed, .. } => n > 0.0 && speed > DRIVING_KMH,
+            What::Passage { speed, .. } => speed > DRIVING_KMH,
+            What::Probe { vehicle: other, speed, .. } => other != vehicle && speed > DRIVING_KMH,
+            What::Queue { .. } | What::Signal { .. } => false,
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -42,10 +55,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sample::What;
 
     fn probe(at: i64, speed: f32) -> Sample {
-        Sample { at, sensor: 1, lane: 0, quality: 0, what: What::Probe { vehicle: 1, speed, offset_m: 0.0 } }
+        let what = What::Probe { vehicle: 1, speed, offset_m: 0.0 };
+        Sample { at, sensor: 1, lane: 0, quality: 0, what }
     }
 
     proptest! {

@@ -42,7 +42,8 @@ pub(crate) fn city() -> City {
             lanes: 2.0,
             width_m: 7.0,
             speed_limit_kmh: 50.0,
-            defaults: Defaults::default(),
+            // The map has no limit for the last one.
+            defaults: Defaults { speed_limit: i == LINKS - 1, ..Defaults::default() },
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
             name: "".into(),
             signal_at_end: i % 2 == 0 && !expressway,

@@ -243,3 +243,12 @@ fn a_reading_that_is_later_than_the_lateness_counts_for_nothing() {
     let after = state(&analyzer, "l0");
     assert_eq!((before.flow_vph, before.speed_kmh), (after.flow_vph, after.speed_kmh));
 }
+
+#[test]
+fn free_flow_is_the_posted_limit_and_where_there_is_none_what_is_driven() {
+    let analyzer = until(1800, |_| {});
+    let kmh = |link: &str| state(&analyzer, link).free_flow_speed_kmh.expect("always told");
+    assert_eq!(kmh("l10"), 50.0);
+    // Speeds there are 35 to 43 km/h.
+    assert!((37.0..43.0).contains(&kmh("l11")), "{}", kmh("l11"));
+}
