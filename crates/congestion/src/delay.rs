@@ -43,8 +43,11 @@ impl Default for Typical {
 }
 
 /// Spread of one driver's travel time, as a standard deviation of its log: at a signal by when in the cycle he comes.
-const DRIVER_SD_SIGNAL: f64 = 0.5;
+const DRIVER_SD_SIGNAL: f64 = 0.4;
 const DRIVER_SD_FREE: f64 = 0.12;
+
+/// Spread of one driver's travel time around what is seen of the minutes before: the platoon of his own cycle is another.
+const MINUTE_SD_SIGNAL: f64 = 0.5;
 
 /// What a model of the unseen piece may be wrong by, as a standard deviation of the log.
 const AREA_SD: f64 = 0.12;
@@ -125,6 +128,11 @@ impl Site {
 
     pub(crate) fn driver_sd(&self) -> f64 {
         if self.signal { DRIVER_SD_SIGNAL } else { DRIVER_SD_FREE }
+    }
+
+    /// As [`DRIVER_SD_SIGNAL`], for those of one minute.
+    pub(crate) fn minute_sd(&self) -> f64 {
+        if self.signal { MINUTE_SD_SIGNAL } else { DRIVER_SD_FREE }
     }
 
     /// Returns the belief that a drive along the link takes that long.

@@ -92,14 +92,18 @@ struct Settled {
 /// How fast settled sums fade, s: an hour is about as long as traffic stays of one kind.
 const SETTLED_S: f64 = 3600.0;
 
-/// Ends of the bands, s before now: two signal cycles, the published five minutes, all.
-const BANDS_S: [f64; 3] = [120.0, 300.0, f64::INFINITY];
+/// Ends of the bands, s before now: two periods of a detector and the way of its messages, as much again, the published five
+/// minutes, all.
+const BANDS_S: [f64; 4] = [75.0, 165.0, 300.0, f64::INFINITY];
 
 /// A queue that was seen so long ago still stands for this minute, s: two periods of a camera and the way of its messages.
 const QUEUE_SEEN_S: f64 = 75.0;
 
 /// Middles of the bands, and of what has settled.
-const AGES_S: [f64; 4] = [60.0, 210.0, 450.0, 1200.0];
+const AGES_S: [f64; 5] = [40.0, 120.0, 232.0, 450.0, 1200.0];
+
+/// What was seen in each band, the newest first.
+type Bands = [Evidence; BANDS_S.len()];
 
 impl Own {
     pub(crate) const NOTHING: Self = Self {
@@ -252,8 +256,8 @@ impl Cell {
         let (now, samples) = (at.as_millis(), self.window.all());
         let ms = |s: f64| (s * 1000.0) as i64;
         // A band ends before its end, the others after it.
-        let last_ms =
-            [ms(BANDS_S[0]) - 1, ms(BANDS_S[1]) - 1, ms(config.long_window_s), config.lateness_ms()];
+        let [newest_ms, next_ms, last_ms] = [0, 1, 2].map(|band| ms(BANDS_S[band]) - 1);
+        let last_ms = [newest_ms, next_ms, last_ms, ms(config.long_window_s), config.lateness_ms()];
         let queue_ms = Some(ms(QUEUE_SEEN_S)).filter(|_| !self.own.queue_m.is_nan());
         let crossing = last_ms.into_iter().chain(queue_ms).filter_map(|age_ms| {
             let next = samples.partition_point(|sample| now.saturating_sub(sample.at) > age_ms);
@@ -278,8 +282,10 @@ impl Cell {
     ) -> Option<(f64, f64)> {
         let site = &context.sites[self.link as usize];
         let bands = bands(&health.believed(self.window.all()), at.as_millis(), site, context);
-        let mut evidence = bands[0];
-        evidence.join(&bands[1]);
+        // The published five minutes.
+        let [mut evidence, next, last, _] = bands;
+        evidence.join(&next);
+        evidence.join(&last);
         delay::seen(&evidence, delay::presence_scale(&self.settled.evidence.area), site, typical)
     }
 
@@ -392,13 +398,13 @@ impl Vehicles {
 }
 
 /// Sums the window up by age.
-fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [Evidence; 3] {
-    let mut bands = [Evidence::default(); 3];
+fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Bands {
+    let mut bands = Bands::default();
     let mut vehicles = Vehicles::default();
     let summed_up = SummedUp::of(samples);
     for sample in samples.iter().filter(|sample| !summed_up.holds(sample)) {
         let age_s = (now - sample.at) as f64 / 1000.0;
-        let place = BANDS_S.iter().position(|end| age_s < *end).unwrap_or(2);
+        let place = BANDS_S.iter().position(|end| age_s < *end).unwrap_or(BANDS_S.len() - 1);
         let band = &mut bands[place];
         band.add(sample, context.devices.get(sample.sensor as usize), site);
         if let What::Probe { vehicle, .. } = sample.what
@@ -412,7 +418,7 @@ fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> [E
 
 /// `left_s`: how much longer ago the newest of what has settled is than the window.
 fn filter(
-    bands: &[Evidence; 3],
+    bands: &Bands,
     settled: &Evidence,
     left_s: f64,
     scale: f64,
@@ -421,9 +427,9 @@ fn filter(
 ) -> Regimes {
     let rest = typical.rest(site);
     let mut belief = rest;
-    let ages = [AGES_S[3] + left_s, AGES_S[2], AGES_S[1], AGES_S[0]];
-    let mut age = ages[0];
-    for (evidence, at) in [settled, &bands[2], &bands[1], &bands[0]].into_iter().zip(ages) {
+    let [ages_s @ .., settled_age_s] = AGES_S;
+    let mut age = settled_age_s + left_s;
+    for (evidence, at) in [(settled, age)].into_iter().chain(bands.iter().zip(ages_s).rev()) {
         belief = belief.after(age - at, &rest);
         age = at;
         belief = delay::joined(belief, evidence, scale, site, typical, &rest);

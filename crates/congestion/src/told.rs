@@ -212,7 +212,7 @@ fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
     let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
-    site.driver_sd().powi(2) / (1.0 + drivers)
+    site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
 /// Tenths: finer differences are noise, and would be told as changes.
