@@ -39,6 +39,8 @@ pub struct Config {
     pub health: HealthConfig,
     /// Forecasts.
     pub forecast: ForecastConfig,
+    /// Parts that may be left out.
+    pub parts: PartsConfig,
 }
 
 /// Units per vehicle, by class.
@@ -117,6 +119,30 @@ pub struct ForecastConfig {
     pub tell_every_s: f64,
 }
 
+/// Parts of the analyser, each of which can be left out to see what it is worth. In service all are on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartsConfig {
+    /// A loop's free passage leaves a jam behind it possible.
+    pub hidden_jams: bool,
+    /// A loop that falls silent is evidence for a jam.
+    pub silence: bool,
+    /// Density is corrected by the probes that are on a link.
+    pub probe_density: bool,
+    /// Travel times between two devices are evidence for the links between.
+    pub travel_times: bool,
+    /// What is typical in the city is learned.
+    pub typical_learning: bool,
+    /// Links without counters take the jam odds of their neighbours.
+    pub neighbours: bool,
+    /// Expressways are smoothed along the road.
+    pub smoothing: bool,
+    /// Turn shares are fitted to what was counted.
+    pub turn_fitting: bool,
+    /// Turn shares learn from vehicles that were seen on one link and then on the next.
+    pub journeys: bool,
+}
+
 /// A setting that can't be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("analyser setting {key} is {value}: {rule}")]
@@ -182,6 +208,7 @@ impl Default for Config {
             queue: QueueConfig::default(),
             health: HealthConfig::default(),
             forecast: ForecastConfig::default(),
+            parts: PartsConfig::default(),
         }
     }
 }
@@ -230,6 +257,22 @@ impl Default for ForecastConfig {
     fn default() -> Self {
         // Vietnam's clocks. A change of 3 % (1.5 of 50 km/h) is below what drivers notice.
         Self { utc_offset_min: 420, tell_share: 0.03, tell_every_s: 900.0 }
+    }
+}
+
+impl Default for PartsConfig {
+    fn default() -> Self {
+        Self {
+            hidden_jams: true,
+            silence: true,
+            probe_density: true,
+            travel_times: true,
+            typical_learning: true,
+            neighbours: true,
+            smoothing: true,
+            turn_fitting: true,
+            journeys: true,
+        }
     }
 }
 

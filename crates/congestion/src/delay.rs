@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::PartsConfig;
 use crate::evidence::{Area, Evidence, Point, Probes};
 use crate::fusion::Belief;
 use crate::regime::{Hidden, Jams, LEAST_JAM_Y, Regimes};
@@ -272,6 +273,7 @@ pub(crate) fn joined(
     site: &Site,
     typical: &Typical,
     rest: &Regimes,
+    parts: &PartsConfig,
 ) -> Regimes {
     let mut belief = before;
     if let Some(seen) = of_area(&evidence.area, scale, site, typical) {
@@ -281,7 +283,8 @@ pub(crate) fn joined(
         belief = belief.and(seen, Hidden::Nothing, rest);
     }
     if let Some((seen, hidden)) = of_point(&evidence.point, site, typical) {
-        belief = belief.and(seen, Hidden::Share(hidden), rest);
+        let hidden = if parts.hidden_jams { Hidden::Share(hidden) } else { Hidden::Nothing };
+        belief = belief.and(seen, hidden, rest);
     }
     belief
 }

@@ -107,8 +107,12 @@ impl Graph {
         self.turns.prepare(context.network);
         for part in frozen {
             self.take(part);
-            self.turns.see(context.network, &part.turned);
-            self.pairs.take(&part.pair_times, context);
+            if context.config.parts.journeys {
+                self.turns.see(context.network, &part.turned);
+            }
+            if context.config.parts.travel_times {
+                self.pairs.take(&part.pair_times, context);
+            }
         }
         self.weigh_pairs(at, context);
         for part in frozen {
@@ -239,7 +243,7 @@ impl Graph {
                 }
             }
         }
-        if learns {
+        if learns && context.config.parts.turn_fitting {
             let own = &self.own;
             self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
             self.work.all_again();
@@ -252,6 +256,9 @@ impl Graph {
 
     /// Takes a minute into the smoothing of expressways.
     fn smooth(&mut self, context: &Context<'_>) {
+        if !context.config.parts.smoothing {
+            return;
+        }
         let edge = -context.config.congested_share.ln();
         self.smoothing.step(context.network, context.sites, &self.own, edge);
     }
@@ -260,7 +267,10 @@ impl Graph {
     fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
         let rest = self.rest(place, context);
-        let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
+        let mut around = 0.0;
+        if context.config.parts.neighbours {
+            around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
+        }
         let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..rest };
         let own = &self.own[place];
         let belief = if own.newest_at == i64::MIN {

@@ -66,4 +66,4 @@ mod work;
 
 pub use analyzer::{Analyzer, Changes};
 pub use checkpoint::RestoreError;
-pub use config::{Config, ConfigError, ForecastConfig, HealthConfig, QueueConfig, UnitTable};
+pub use config::{Config, ConfigError, ForecastConfig, HealthConfig, PartsConfig, QueueConfig, UnitTable};

@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use model::{Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Config;
 use crate::audit::{self, Minute};
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Point};
@@ -24,6 +23,7 @@ use crate::sample::{Sample, What};
 use crate::site::Site;
 use crate::told::Told;
 use crate::window::Window;
+use crate::{Config, PartsConfig};
 
 /// A link that has heard something.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -219,19 +219,23 @@ impl Cell {
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);
-        let rest = typical.rest(site);
-        self.own.belief = filter(&bands, &settled, left_s, scale, site, typical);
+        let (rest, parts) = (typical.rest(site), &context.config.parts);
+        self.own.belief = filter(&bands, &settled, left_s, scale, site, typical, parts);
         let stored = delay::stored_vpkm(&bands[0], &history, scale, site, typical);
         self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
         let probes = &bands[0].probes;
-        self.own.probes = Fleet {
-            present: probes.spent_s / BANDS_S[0],
-            driven_kmh: probes.driven_m / BANDS_S[0] * 3.6,
-            share: typical.probe_share(),
-        };
+        if parts.probe_density {
+            self.own.probes = Fleet {
+                present: probes.spent_s / BANDS_S[0],
+                driven_kmh: probes.driven_m / BANDS_S[0] * 3.6,
+                share: typical.probe_share(),
+            };
+        }
         // Whole km/h: finer steps would be told each minute.
         self.own.free_kmh = self.free_flow.kmh().map_or(f64::NAN, f64::round);
-        if let Some(missed) = missed_vehicles(&samples, &history.point, context) {
+        if parts.silence
+            && let Some(missed) = missed_vehicles(&samples, &history.point, context)
+        {
             self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
         }
         if !self.own.belief.is_finite() {
@@ -424,6 +428,7 @@ fn filter(
     scale: f64,
     site: &Site,
     typical: &Typical,
+    parts: &PartsConfig,
 ) -> Regimes {
     let rest = typical.rest(site);
     let mut belief = rest;
@@ -432,7 +437,7 @@ fn filter(
     for (evidence, at) in [(settled, age)].into_iter().chain(bands.iter().zip(ages_s).rev()) {
         belief = belief.after(age - at, &rest);
         age = at;
-        belief = delay::joined(belief, evidence, scale, site, typical, &rest);
+        belief = delay::joined(belief, evidence, scale, site, typical, &rest, parts);
     }
     belief.after(age, &rest)
 }

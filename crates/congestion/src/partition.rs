@@ -265,7 +265,10 @@ impl Partition {
                 self.rota.handed(place);
             }
             let site = &context.sites[cell.link as usize];
-            if learns && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context) {
+            if learns
+                && context.config.parts.typical_learning
+                && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
+            {
                 self.typical.learn(site, seen_s, weight);
             }
             if learns {
@@ -285,6 +288,8 @@ impl Partition {
         if learns {
             self.typical.fade_probes();
             self.fleet.forget(at);
+        }
+        if learns && context.config.parts.typical_learning {
             self.typical.learn_share(jammed, heard);
         }
         self.rota.end(order);
