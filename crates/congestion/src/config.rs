@@ -35,6 +35,8 @@ pub struct Config {
     pub persons: UnitTable,
     /// Queues.
     pub queue: QueueConfig,
+    /// Incidents.
+    pub incident: IncidentConfig,
     /// Sensor health.
     pub health: HealthConfig,
     /// Forecasts.
@@ -89,6 +91,18 @@ pub struct QueueConfig {
     pub spillback_share: f64,
     /// A queue that will fill it within this time is warned of, s.
     pub spillback_ahead_s: f64,
+}
+
+/// When something is told to block the road.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IncidentConfig {
+    /// False alarms that the operator accepts, a day and 1,000 links; 0 = no incident is told.
+    pub false_alarms_per_day_per_1000_links: f64,
+    /// An incident is over when nothing has spoken for it for this long, s.
+    pub clear_after_s: f64,
+    /// An open incident is told again at most this often, s.
+    pub update_every_s: f64,
 }
 
 /// When a sensor is told as faulty.
@@ -206,6 +220,7 @@ impl Default for Config {
                 trailer: 1.2,
             },
             queue: QueueConfig::default(),
+            incident: IncidentConfig::default(),
             health: HealthConfig::default(),
             forecast: ForecastConfig::default(),
             parts: PartsConfig::default(),
@@ -235,6 +250,18 @@ impl Default for QueueConfig {
             spillback_share: 0.95,
             // Time to change a signal plan or to send someone; beyond it the growth of minutes ago says little.
             spillback_ahead_s: 300.0,
+        }
+    }
+}
+
+impl Default for IncidentConfig {
+    fn default() -> Self {
+        Self {
+            // The lowest rate that is published of a detector on roads: McMaster, 0.0018 % of decisions every 30 s.
+            false_alarms_per_day_per_1000_links: 50.0,
+            // Probes are minutes apart.
+            clear_after_s: 300.0,
+            update_every_s: 60.0,
         }
     }
 }
@@ -307,9 +334,15 @@ impl Config {
             ("long_window_s", self.long_window_s),
             ("max_skew_s", self.max_skew_s),
             ("congested_share", self.congested_share),
+            ("incident.clear_after_s", self.incident.clear_after_s),
             ("forecast.tell_share", self.forecast.tell_share),
             ("forecast.tell_every_s", self.forecast.tell_every_s),
         ];
+        let false_alarms = self.incident.false_alarms_per_day_per_1000_links;
+        if !(false_alarms.is_finite() && false_alarms >= 0.0) {
+            let key = "incident.false_alarms_per_day_per_1000_links";
+            return wrong(key, false_alarms, "must be a number, 0 or above");
+        }
         if self.forecast.utc_offset_min.abs() > MOST_OFFSET_MIN {
             let offset_min = self.forecast.utc_offset_min as f64;
             return wrong("forecast.utc_offset_min", offset_min, "must be within 14 hours of UTC");

@@ -104,7 +104,7 @@ impl Evidence {
                 self.probes.spent_s += step_s;
                 self.probes.driven_m += f64::from(speed) / 3.6 * step_s;
             }
-            What::Signal { .. } => {}
+            What::Signal { .. } | What::Alert { .. } => {}
         }
     }
 

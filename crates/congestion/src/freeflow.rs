@@ -66,7 +66,7 @@ fn light_kmh(sample: &Sample, site: &Site) -> Option<f32> {
             (n > 0.0 && light).then_some(speed)?
         }
         What::Passage { speed, .. } | What::Probe { speed, .. } => speed,
-        What::Queue { .. } | What::Signal { .. } => return None,
+        What::Queue { .. } | What::Signal { .. } | What::Alert { .. } => return None,
     };
     (f64::from(kmh) >= LEAST_SHARE * site.free_kmh).then_some(kmh)
 }

@@ -9,6 +9,7 @@ use crate::delay::Typical;
 use crate::events::Faults;
 use crate::forecast::{self, Seen};
 use crate::forecasts::Forecasts;
+use crate::incident::{Around, Incidents};
 use crate::level::Level;
 use crate::link::Own;
 use crate::neighbours::{self, Coupling};
@@ -48,6 +49,7 @@ pub(crate) struct Graph {
     turns: Turns,
     pairs: Pairs,
     queues: Queues,
+    incidents: Incidents,
     faults: Faults,
     forecasts: Forecasts,
 }
@@ -87,6 +89,7 @@ impl Graph {
             turns: Turns::new(network),
             pairs: Pairs::default(),
             queues: Queues::new(links),
+            incidents: Incidents::default(),
             faults: Faults::default(),
             forecasts: Forecasts::new(links),
         }
@@ -113,6 +116,7 @@ impl Graph {
             if context.config.parts.travel_times {
                 self.pairs.take(&part.pair_times, context);
             }
+            part.signs.iter().for_each(|(link, signs)| self.incidents.take(*link, signs));
         }
         self.weigh_pairs(at, context);
         for part in frozen {
@@ -138,6 +142,8 @@ impl Graph {
             turns: &self.turns,
         };
         self.queues.step(at, &picture, context, &mut events);
+        let around = Around { congested: &self.work.congested, turns: &self.turns };
+        self.incidents.step(at, &around, context, &mut events);
         events
     }
 

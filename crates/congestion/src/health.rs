@@ -187,6 +187,11 @@ impl Health {
         self.devices.get(sample.sensor as usize).is_none_or(|device| sample.at < device.doubted_from)
     }
 
+    /// Tells whether a sensor is known to be silent or stuck.
+    pub(crate) fn is_suspect(&self, sensor: u32) -> bool {
+        self.quality(sensor).0 & Quality::SENSOR_SUSPECT.0 != 0
+    }
+
     /// Tells whether half of the devices are silent at once: then the road of the messages is broken, not the devices.
     fn most_are_silent(&self, at: Timestamp, context: &Context<'_>) -> bool {
         let periods = context.config.health.silent_periods;

@@ -38,6 +38,7 @@ mod fusion;
 mod graph;
 mod health;
 mod identity;
+mod incident;
 mod journeys;
 mod level;
 mod link;
@@ -66,4 +67,6 @@ mod work;
 
 pub use analyzer::{Analyzer, Changes};
 pub use checkpoint::RestoreError;
-pub use config::{Config, ConfigError, ForecastConfig, HealthConfig, PartsConfig, QueueConfig, UnitTable};
+pub use config::{
+    Config, ConfigError, ForecastConfig, HealthConfig, IncidentConfig, PartsConfig, QueueConfig, UnitTable,
+};

@@ -16,6 +16,7 @@ use crate::flow::{Flow, Passages};
 use crate::freeflow::FreeFlow;
 use crate::fusion::Belief;
 use crate::health::Health;
+use crate::incident::{Past, Sign, Usual};
 use crate::level::Level;
 use crate::partition::Context;
 use crate::regime::{self, Regimes};
@@ -43,6 +44,8 @@ pub(crate) struct Cell {
     window: Window,
     settled: Settled,
     free_flow: FreeFlow,
+    /// The signs of an incident that the graph stage was last handed.
+    signs: Vec<Sign>,
 }
 
 /// What a link's own sensors say. NaN = not known.
@@ -83,6 +86,7 @@ pub(crate) struct Fleet {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Settled {
     evidence: Evidence,
+    usual: Usual,
     /// Event time to which it was faded, ms; 0 = nothing has settled yet.
     at: i64,
     /// Whether single passages were among it: their device was there before the window began.
@@ -181,6 +185,7 @@ impl Cell {
             window: Window::default(),
             settled: Settled::default(),
             free_flow: FreeFlow::default(),
+            signs: Vec::new(),
         }
     }
 
@@ -276,6 +281,24 @@ impl Cell {
         (!self.own.is_same(&old)).then_some(self.own)
     }
 
+    /// Returns the signs of an incident for the graph stage, when they are others than those that were handed before.
+    pub(crate) fn hand_signs(&mut self, health: &Health, context: &Context<'_>) -> Option<Vec<Sign>> {
+        let past = Past {
+            samples: self.window.all(),
+            usual: &self.settled.usual,
+            settled: &self.settled.evidence,
+            site: &context.sites[self.link as usize],
+            devices: context.devices,
+            health,
+        };
+        let new = past.signs();
+        if new == self.signs {
+            return None;
+        }
+        self.signs.clone_from(&new);
+        Some(new)
+    }
+
     /// Returns the travel time that cameras and probes saw of late, s, with its weight.
     pub(crate) fn seen_s(
         &self,
@@ -342,12 +365,16 @@ impl Settled {
         if matches!(sample.what, What::Signal { .. }) {
             return;
         }
+        let device = context.devices.get(sample.sensor as usize);
         self.passages |= matches!(sample.what, What::Passage { .. });
         if sample.at > self.at {
-            self.evidence.fade((-((sample.at - self.at) as f64) / 1000.0 / SETTLED_S).exp());
+            let kept = (-((sample.at - self.at) as f64) / 1000.0 / SETTLED_S).exp();
+            self.evidence.fade(kept);
+            self.usual.fade(kept);
             self.at = sample.at;
         }
-        self.evidence.add(sample, context.devices.get(sample.sensor as usize), site);
+        self.evidence.add(sample, device, site);
+        self.usual.take(sample, device, site);
     }
 
     /// Returns what is left of it when the window begins at `before`, and how long before that the newest of it was, s.
@@ -479,7 +506,7 @@ fn counted(
     let mut quality = Quality::GOOD;
     let mut longest_ms = 0;
     let summed_up = SummedUp::of(samples);
-    for sample in samples.iter().filter(|s| !matches!(s.what, What::Signal { .. })) {
+    for sample in samples.iter().filter(|s| s.what.is_traffic()) {
         own.newest_at = own.newest_at.max(sample.at);
         quality = quality.with(Quality(sample.quality)).with(health.quality(sample.sensor));
         longest_ms = longest_ms.max(context.devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms));

@@ -18,6 +18,7 @@ use crate::delay::Typical;
 use crate::fleet::{self, Fleet};
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
+use crate::incident::Sign;
 use crate::journeys::{self, Journeys};
 use crate::link::{Cell, Own};
 use crate::pairs::PairTime;
@@ -84,6 +85,8 @@ pub(crate) struct Frozen {
     pub(crate) turned: Vec<(u32, u32)>,
     /// Travel times between two sensors.
     pub(crate) pair_times: Vec<PairTime>,
+    /// Links whose signs of an incident have changed.
+    pub(crate) signs: Vec<(u32, Vec<Sign>)>,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -243,7 +246,7 @@ impl Partition {
         /// Once a signal cycle or so: readings of one link are no independent samples within one.
         const LEARN_EVERY_MS: i64 = 60_000;
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
-        let mut own = Vec::new();
+        let (mut own, mut signs) = (Vec::new(), Vec::new());
         let (mut jammed, mut heard) = (0.0, 0.0);
         let order = self.rota.begin(&self.cells, &self.dirty, at);
         for &place in &order {
@@ -262,6 +265,7 @@ impl Partition {
             }
             if turn != Turn::Live {
                 own.extend(cell.hand().map(|own| (cell.link, own)));
+                signs.extend(cell.hand_signs(&self.health, context).map(|signs| (cell.link, signs)));
                 self.rota.handed(place);
             }
             let site = &context.sites[cell.link as usize];
@@ -298,7 +302,7 @@ impl Partition {
         let turned = self.journeys.turned(at);
         let pair_times = std::mem::take(&mut self.pair_times);
         let (partition, typical) = (self.number, self.typical);
-        self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned, pair_times });
+        self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned, pair_times, signs });
     }
 
     /// Returns what was last told of a link by its own sensors.

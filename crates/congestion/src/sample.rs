@@ -1,6 +1,6 @@
 //! A reading boiled down to the numbers that the estimate needs: fixed size, no text.
 
-use model::{Aggregate, Observation, Reading, SignalState, SpeedMean, Timestamp};
+use model::{Aggregate, Alert, AlertKind, Observation, Reading, SignalState, SpeedMean, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -33,6 +33,15 @@ pub(crate) enum What {
     Probe { vehicle: u32, speed: f32, offset_m: f32 },
     /// A signal group changed.
     Signal { group: u32, state: SignalState },
+    /// A device says that something stands or lies on the road; how sure it is, 0..1.
+    Alert { confidence: f32 },
+}
+
+impl What {
+    /// Tells whether it measures traffic.
+    pub(crate) fn is_traffic(&self) -> bool {
+        !matches!(self, Self::Signal { .. } | Self::Alert { .. })
+    }
 }
 
 impl Sample {
@@ -46,6 +55,7 @@ impl Sample {
                 (4, u64::from(speed.to_bits()) << 32 | u64::from(pcu.to_bits()))
             }
             What::Signal { group, state } => (3, u64::from(group) << 8 | state as u64),
+            What::Alert { confidence } => (5, u64::from(confidence.to_bits())),
         };
         (self.at, self.sensor, self.lane, kind, tie)
     }
@@ -87,8 +97,18 @@ fn measured(observation: &Observation, config: &Config) -> Option<What> {
             persons: config.persons.of(p.class)? as f32,
             speed: speed(p.speed_kmh).unwrap_or(f32::NAN),
         },
-        Reading::Passage(_) | Reading::Queue(_) | Reading::TravelTime(_) | Reading::Alert(_) => return None,
+        Reading::Alert(a) => alert(a)?,
+        Reading::Passage(_) | Reading::Queue(_) | Reading::TravelTime(_) => return None,
     })
+}
+
+/// Returns an alarm about what blocks the road; the others speak of other things.
+fn alert(alert: &Alert) -> Option<What> {
+    /// A device that does not tell how sure it is, is about as sure as not.
+    const UNTOLD: f32 = 0.5;
+    let blocks = matches!(alert.kind, AlertKind::StoppedVehicle | AlertKind::Debris);
+    let confidence = within(alert.confidence, 0.01, 1.0).unwrap_or(UNTOLD);
+    blocks.then_some(What::Alert { confidence })
 }
 
 fn count(aggregate: &Aggregate, period_s: Option<f32>, config: &Config) -> What {

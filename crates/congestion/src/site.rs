@@ -106,6 +106,19 @@ impl Device {
     }
 }
 
+#[cfg(test)]
+impl Device {
+    /// A loop that reports every 30 s.
+    pub(crate) fn point(offset_m: f64) -> Self {
+        Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m, home: None }
+    }
+
+    /// A fleet whose vehicles tell where they are every 10 s.
+    pub(crate) fn fleet() -> Self {
+        Self { kind: SensorKind::ProbeFleet, period_ms: 10_000, reach_m: 0.0, offset_m: 150.0, home: None }
+    }
+}
+
 impl Device {
     /// Returns its number among the sensors of that partition, if it stands there.
     pub(crate) fn number_in(&self, partition: u32) -> Option<u32> {

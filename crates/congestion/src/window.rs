@@ -41,7 +41,7 @@ impl Window {
             What::Count { n, speed, .. } => n > 0.0 && speed > DRIVING_KMH,
             What::Passage { speed, .. } => speed > DRIVING_KMH,
             What::Probe { vehicle: other, speed, .. } => other != vehicle && speed > DRIVING_KMH,
-            What::Queue { .. } | What::Signal { .. } => false,
+            What::Queue { .. } | What::Signal { .. } | What::Alert { .. } => false,
         })
     }
 

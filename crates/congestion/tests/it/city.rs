@@ -153,6 +153,24 @@ pub(crate) fn logs(city: &City, seed: u64, minutes: i64) -> Vec<Vec<Record>> {
     logs
 }
 
+/// The same minutes, but from the fifth to the twelfth somebody stands on the loop of the tenth link, and nobody passes it.
+pub(crate) fn blocked_logs(city: &City, seed: u64, minutes: i64) -> Vec<Vec<Record>> {
+    let mut logs = logs(city, seed, minutes);
+    let (since, until) = (START.plus_millis(300_000), START.plus_millis(720_000));
+    for record in logs.iter_mut().flatten() {
+        let Record::Reading(observation) = record else { continue };
+        if observation.sensor.as_str() == "loop-9" && (since..until).contains(&observation.at) {
+            let covered = 0.95 + (observation.at.as_millis() / 30_000 % 5) as f32 / 100.0;
+            observation.reading = Reading::Aggregate(Aggregate {
+                counts: Some(ClassCounts::default()),
+                occupancy: Some(covered),
+                ..Aggregate::default()
+            });
+        }
+    }
+    logs
+}
+
 fn readings(link: usize, second: i64, dice: &mut Dice) -> Vec<Observation> {
     let mut readings = Vec::new();
     // The middle of the city jams after a while.

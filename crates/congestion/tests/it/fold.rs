@@ -1,10 +1,10 @@
 //! The same logs give the same bytes.
 
 use congestion::{Analyzer, Changes, Config, RestoreError};
-use model::{Forecast, LinkState, TrafficEvent};
+use model::{EventKind, Forecast, LinkState, TrafficEvent};
 use proptest::prelude::*;
 
-use crate::city::{City, Dice, PARTITIONS, Record, city, feed, logs};
+use crate::city::{City, Dice, PARTITIONS, Record, blocked_logs, city, feed};
 
 /// Minutes of traffic in a case: enough for windows to move and queues to open.
 const MINUTES: i64 = 9;
@@ -57,17 +57,19 @@ proptest! {
     #[test]
     fn any_interleaving_of_partitions_gives_the_same_bytes(seed: u64) {
         let city = city();
-        let logs = logs(&city, seed, MINUTES);
+        let logs = blocked_logs(&city, seed, MINUTES);
         let one = plain(&city, &logs);
         prop_assert!(!one.events.is_empty(), "the case shows queues");
         prop_assert!(!one.forecasts.is_empty(), "the case shows forecasts");
+        let incident = one.events.iter().any(|event| event.kind == EventKind::Incident);
+        prop_assert!(incident, "the case shows an incident");
         prop_assert!(one == fold(city.whole(), &logs, &mut Dice(seed ^ 1)));
     }
 
     #[test]
     fn a_crash_at_any_point_changes_nothing(seed: u64, point in 0.0f64..1.0) {
         let city = city();
-        let logs = logs(&city, seed, MINUTES);
+        let logs = blocked_logs(&city, seed, MINUTES);
         let whole = plain(&city, &logs);
         let cuts: Vec<usize> = logs.iter().map(|log| (log.len() as f64 * point) as usize).collect();
         let mut before = city.whole();
@@ -88,7 +90,7 @@ proptest! {
     #[test]
     fn who_looks_at_every_link_at_each_boundary_finds_what_was_left_out_unchanged(seed: u64) {
         let city = city();
-        let logs = logs(&city, seed, MINUTES);
+        let logs = blocked_logs(&city, seed, MINUTES);
         // What is to be looked at again is no part of a checkpoint: who is restored begins with everything.
         let everything = |analyzer: &mut Analyzer| {
             let bytes = analyzer.checkpoint();
@@ -114,7 +116,7 @@ proptest! {
     #[test]
     fn what_arrives_twice_counts_once(seed: u64) {
         let city = city();
-        let mut logs = logs(&city, seed, MINUTES);
+        let mut logs = blocked_logs(&city, seed, MINUTES);
         let once = plain(&city, &logs);
         let mut dice = Dice(seed ^ 2);
         for log in &mut logs {
@@ -144,7 +146,7 @@ proptest! {
 #[test]
 fn owners_of_one_partition_each_on_a_thread_of_its_own_tell_of_counted_links_what_one_owner_of_all_does() {
     let city = city();
-    let logs = logs(&city, 7, MINUTES);
+    let logs = blocked_logs(&city, 7, MINUTES);
     let mut apart: Vec<LinkState> = std::thread::scope(|scope| {
         let owners: Vec<_> = (0..PARTITIONS)
             .map(|partition| {

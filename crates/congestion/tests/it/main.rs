@@ -2,5 +2,6 @@
 
 mod city;
 mod fold;
+mod incidents;
 mod readings;
 mod states;
