@@ -12,7 +12,7 @@
 //! joins the own estimates of all links: it estimates the silent ones and traces queues.
 //!
 //! Reading order: [`Config`], `window` (readings by event time), `link` (the own estimate), `partition` (boundaries),
-//! `graph` (neighbours, queues, events), [`forecast`] (the next hour), [`Analyzer`].
+//! `graph` (neighbours, queues, incidents, events), [`forecast`] (the next hour), [`Analyzer`].
 
 #![warn(missing_docs)]
 
