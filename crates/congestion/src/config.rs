@@ -25,14 +25,16 @@ pub struct Config {
     pub congested_probability: f64,
     /// It is taken back when the probability has fallen by this below the bar.
     pub hysteresis_probability: f64,
-    /// A level of service is left only when the share of free flow passes its cut by this much.
-    pub hysteresis_share: f64,
+    /// A level of service is left only when another is worth this much more: a right one counts 1, its neighbours one half.
+    pub hysteresis_level: f64,
     /// Passenger car units per vehicle.
     pub pcu: UnitTable,
     /// Motorcycle units per vehicle.
     pub mcu: UnitTable,
     /// Persons in a vehicle.
     pub persons: UnitTable,
+    /// Levels of service by a facility's own measure.
+    pub facility: FacilityConfig,
     /// Queues.
     pub queue: QueueConfig,
     /// Incidents.
@@ -63,6 +65,18 @@ pub struct UnitTable {
     pub truck: f64,
     /// Lorry with a trailer.
     pub trailer: f64,
+}
+
+/// Up to which value of its own measure a facility has the levels of service A to E; beyond the last it is F.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FacilityConfig {
+    /// Expressways: passenger cars per km and lane.
+    pub density_pcpkmln: [f64; 5],
+    /// Links with a signal at their end: control delay, s per vehicle.
+    pub signal_delay_s: [f64; 5],
+    /// Links that give way at their end: control delay, s per vehicle.
+    pub give_way_delay_s: [f64; 5],
 }
 
 /// When connected congested links are told as a queue.
@@ -184,7 +198,8 @@ impl Default for Config {
             // that reaches it (Lipton et al. 2014).
             congested_probability: 0.22,
             hysteresis_probability: 0.04,
-            hysteresis_share: 0.02,
+            // One in ten: a minute's chance moves the probability of a level by about as much.
+            hysteresis_level: 0.1,
             // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
             // larger ones 2.5, trailer 4.0.
             pcu: UnitTable {
@@ -219,11 +234,25 @@ impl Default for Config {
                 truck: 1.3,
                 trailer: 1.2,
             },
+            facility: FacilityConfig::default(),
             queue: QueueConfig::default(),
             incident: IncidentConfig::default(),
             health: HealthConfig::default(),
             forecast: ForecastConfig::default(),
             parts: PartsConfig::default(),
+        }
+    }
+}
+
+impl Default for FacilityConfig {
+    fn default() -> Self {
+        Self {
+            // HCM 6, exhibit 12-15: 11, 18, 26, 35, 45 pc/mi/ln.
+            density_pcpkmln: [6.8, 11.2, 16.2, 21.7, 28.0],
+            // HCM 6, exhibit 19-8.
+            signal_delay_s: [10.0, 20.0, 35.0, 55.0, 80.0],
+            // HCM 6, exhibits 20-2 (minor street) and 22-8 (roundabouts).
+            give_way_delay_s: [10.0, 15.0, 25.0, 35.0, 50.0],
         }
     }
 }
@@ -349,15 +378,39 @@ impl Config {
         }
         match positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
             Some((key, value)) => wrong(key, value, "must be a number above 0"),
+            None if !(0.0..1.0).contains(&self.hysteresis_level) => {
+                wrong("hysteresis_level", self.hysteresis_level, "must be 0 or above, and below 1")
+            }
             None if self.lateness_s < self.long_window_s => {
                 wrong("lateness_s", self.lateness_s, "must not be below long_window_s")
             }
-            None => Ok(()),
+            None => self.facility.check(),
         }
     }
 
     pub(crate) fn lateness_ms(&self) -> i64 {
         (self.lateness_s * 1000.0) as i64
+    }
+}
+
+impl FacilityConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let cuts = [
+            ("facility.density_pcpkmln", &self.density_pcpkmln),
+            ("facility.signal_delay_s", &self.signal_delay_s),
+            ("facility.give_way_delay_s", &self.give_way_delay_s),
+        ];
+        let rule = "cuts must be numbers above 0, each above the one before";
+        for (key, cuts) in cuts {
+            let mut before = 0.0;
+            for &value in cuts {
+                if !(value.is_finite() && value > before) {
+                    return Err(ConfigError { key, value, rule });
+                }
+                before = value;
+            }
+        }
+        Ok(())
     }
 }
 

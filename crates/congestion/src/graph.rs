@@ -17,8 +17,9 @@ use crate::pairs::Pairs;
 use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
 use crate::regime::Regimes;
+use crate::site::Site;
 use crate::smoothing::{self, Smoothing};
-use crate::told::Told;
+use crate::told::{Basis, Told};
 use crate::turns::Turns;
 use crate::work::{Ages, Work};
 
@@ -192,9 +193,13 @@ impl Graph {
 
     fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
+        self.typical(site).rest(site)
+    }
+
+    /// Returns what is typical where a link is.
+    fn typical(&self, site: &Site) -> Typical {
         let found = self.typical.binary_search_by_key(&site.partition, |(number, _)| *number);
-        let typical = found.map_or_else(|_| Typical::default(), |place| self.typical[place].1);
-        typical.rest(site)
+        found.map_or_else(|_| Typical::default(), |place| self.typical[place].1)
     }
 
     /// Finds what measured travel times say of the links on their ways.
@@ -330,10 +335,26 @@ impl Graph {
             self.told[link] = Told::NOTHING;
             return None;
         }
-        let doubts = own.quality & Quality::SENSOR_SUSPECT.0;
         if !self.reached[link] {
             return self.unreached(at, link, context);
         }
+        let (own, source) = self.filled_in(at, link, context);
+        let site = &context.sites[link];
+        let running_share = self.typical(site).running_share;
+        let basis = Basis { belief: &self.belief[link], own: &own, source, site, running_share };
+        let new = Told::of(at, &basis, &mut self.levels[link], context.config);
+        if source == Source::Observed {
+            let long_ms = (context.config.long_window_s * 1000.0) as i64;
+            self.work.tell_again_at(link, self.own[link].newest_at + long_ms + 1);
+        }
+        let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
+        (!new.looks_like(&old)).then_some(new)
+    }
+
+    /// Returns what is known of a link that nothing counts on, its flow from its neighbours, and what that rests on.
+    fn filled_in(&self, at: Timestamp, link: usize, context: &Context<'_>) -> (Own, Source) {
+        let own = &self.own[link];
+        let doubts = own.quality & Quality::SENSOR_SUSPECT.0;
         let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
         let source =
             if seen_s <= context.config.long_window_s { Source::Observed } else { Source::Estimated };
@@ -346,15 +367,7 @@ impl Graph {
             quality: if source == Source::Observed { own.quality } else { doubts },
             ..*own
         };
-        let site = &context.sites[link];
-        let new =
-            Told::of(at, &self.belief[link], &own, source, &mut self.levels[link], site, context.config);
-        if source == Source::Observed {
-            let long_ms = (context.config.long_window_s * 1000.0) as i64;
-            self.work.tell_again_at(link, self.own[link].newest_at + long_ms + 1);
-        }
-        let old = std::mem::replace(&mut self.told[link], new.dated(UNDATED));
-        (!new.looks_like(&old)).then_some(new)
+        (own, source)
     }
 }
 

@@ -28,6 +28,7 @@ mod config;
 mod delay;
 mod events;
 mod evidence;
+mod facility;
 mod fleet;
 mod flow;
 pub mod forecast;
@@ -68,5 +69,6 @@ mod work;
 pub use analyzer::{Analyzer, Changes};
 pub use checkpoint::RestoreError;
 pub use config::{
-    Config, ConfigError, ForecastConfig, HealthConfig, IncidentConfig, PartsConfig, QueueConfig, UnitTable,
+    Config, ConfigError, FacilityConfig, ForecastConfig, HealthConfig, IncidentConfig, PartsConfig,
+    QueueConfig, UnitTable,
 };

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use model::{Quality, Source, Timestamp};
+use model::{Quality, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Minute};
@@ -22,7 +22,7 @@ use crate::partition::Context;
 use crate::regime::{self, Regimes};
 use crate::sample::{Sample, What};
 use crate::site::Site;
-use crate::told::Told;
+use crate::told::{Basis, Told};
 use crate::window::Window;
 use crate::{Config, PartsConfig};
 
@@ -160,9 +160,14 @@ impl Own {
         if self.free_kmh.is_nan() { site.free_kmh } else { self.free_kmh }
     }
 
-    /// Returns the `y` from which the link is congested: beliefs are over the map's speed, classes over base free flow.
+    /// Returns the `y` at that share of base free flow: beliefs are over the map's speed, classes over base free flow.
+    pub(crate) fn y_of(&self, share: f64, site: &Site) -> f64 {
+        (site.free_kmh / (share * self.free_kmh(site))).ln()
+    }
+
+    /// Returns the `y` from which the link is congested.
     pub(crate) fn congested_y(&self, site: &Site, config: &Config) -> f64 {
-        (site.free_kmh / (config.congested_share * self.free_kmh(site))).ln()
+        self.y_of(config.congested_share, site)
     }
 
     /// Tells whether a counting sensor is under it: such a link tells its state itself, without its neighbours.
@@ -339,22 +344,14 @@ impl Cell {
     }
 
     /// Returns what is to be told of the newest estimate, when that is news and this link tells its state itself.
-    pub(crate) fn news(&mut self, at: Timestamp, context: &Context<'_>) -> Option<Told> {
+    pub(crate) fn news(&mut self, at: Timestamp, typical: &Typical, context: &Context<'_>) -> Option<Told> {
         if !self.own.counts() {
             self.told = Told::NOTHING;
             return None;
         }
         let site = &context.sites[self.link as usize];
-        let new = Told::of(
-            at,
-            &self.own.belief,
-            &self.own,
-            Source::Observed,
-            &mut self.level,
-            site,
-            context.config,
-        )
-        .held(&self.told, &self.own, site);
+        let basis = Basis::of_sensors(&self.own, site, typical);
+        let new = Told::of(at, &basis, &mut self.level, context.config).held(&self.told, &self.own, site);
         let old = std::mem::replace(&mut self.told, new);
         (!new.looks_like(&old)).then_some(new)
     }

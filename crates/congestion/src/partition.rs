@@ -227,7 +227,7 @@ impl Partition {
             cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
             self.rota.estimated(place, at, cell, context.config);
-            if let Some(told) = cell.news(at, context) {
+            if let Some(told) = cell.news(at, &self.typical, context) {
                 tell(cell.link, &told);
             }
         }
@@ -259,7 +259,7 @@ impl Partition {
                 cell.dirty = false;
                 cell.estimate(at, &self.typical, &self.health, context);
                 self.rota.estimated(place, at, cell, context.config);
-                if let Some(told) = cell.news(at, context) {
+                if let Some(told) = cell.news(at, &self.typical, context) {
                     tell(cell.link, &told);
                 }
             }

@@ -3,6 +3,8 @@
 use roadnet::{Network, Registry, RoadClass, Sensor, SensorKind};
 use rustc_hash::FxHashMap;
 
+use crate::facility::{self, Facility};
+
 /// The fixed facts of a link that the estimates use.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
@@ -16,6 +18,8 @@ pub(crate) struct Site {
     pub(crate) lanes: f64,
     /// A signal stands at its end.
     pub(crate) signal: bool,
+    /// By which measure of its own it is judged.
+    pub(crate) facility: Option<Facility>,
     pub(crate) partition: u32,
     /// Whether this process owns its partition; of other links it says nothing.
     pub(crate) owned: bool,
@@ -39,7 +43,8 @@ pub(crate) struct Device {
 pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Site> {
     network
         .indices()
-        .map(|index| {
+        .zip(facility::facilities(network))
+        .map(|(index, facility)| {
             let link = network.link(index);
             let partition = network.partition(index, partitions);
             Site {
@@ -49,6 +54,7 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
                 fast_road: matches!(link.class, RoadClass::Motorway | RoadClass::Trunk),
                 lanes: f64::from(link.lanes).max(0.5),
                 signal: link.signal_at_end,
+                facility,
                 partition,
                 owned: owned.binary_search(&partition).is_ok(),
             }
@@ -92,6 +98,7 @@ impl Site {
             fast_road: false,
             lanes,
             signal: true,
+            facility: Some(Facility::Signal),
             partition: 0,
             owned: true,
         }

@@ -12,16 +12,20 @@ pub(crate) fn link(number: u32) -> LinkIndex {
 
 /// Straight links `l0`, `l1` and so on from place to place, each 300 m by its map.
 pub(crate) fn streets(lines: &[(Place, Place)]) -> Network {
-    roads(lines, RoadClass::Primary, None)
+    streets_but(lines, |_, _| ())
 }
 
 /// So many links of an expressway in a row, one of which may end at a signal.
 pub(crate) fn expressway(links: u8, signal: Option<usize>) -> Network {
     let lines: Vec<_> = (0..links).map(|x| ((x, 0), (x + 1, 0))).collect();
-    roads(&lines, RoadClass::Motorway, signal)
+    streets_but(&lines, |link, new| {
+        new.class = RoadClass::Motorway;
+        new.signal_at_end = signal == Some(link);
+    })
 }
 
-fn roads(lines: &[(Place, Place)], class: RoadClass, signal: Option<usize>) -> Network {
+/// The same, each link altered as its number says.
+pub(crate) fn streets_but(lines: &[(Place, Place)], alter: impl Fn(usize, &mut NewLink)) -> Network {
     let mut builder = NetworkBuilder::default();
     let point = |(x, y): Place| Point { lon: 106.0 + f64::from(x) * 1e-3, lat: 20.0 + f64::from(y) * 1e-3 };
     let mut nodes = Vec::new();
@@ -32,25 +36,26 @@ fn roads(lines: &[(Place, Place)], class: RoadClass, signal: Option<usize>) -> N
     }
     let node = |place| nodes.iter().find(|(known, _)| *known == place).expect("added above").1;
     for (i, (from, to)) in lines.iter().enumerate() {
-        let new = NewLink {
+        let mut new = NewLink {
             id: format!("l{i}").as_str().into(),
             from: node(*from),
             to: node(*to),
             geometry: vec![point(*from), point(*to)],
             length_m: Some(300.0),
-            class,
+            class: RoadClass::Primary,
             lanes: 2.0,
             width_m: 7.0,
             speed_limit_kmh: 50.0,
             defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
             name: "".into(),
-            signal_at_end: signal == Some(i),
+            signal_at_end: false,
             roundabout: false,
             bridge: false,
             tunnel: false,
             conditions: Vec::new(),
         };
+        alter(i, &mut new);
         builder.add_link(new).expect("the link is sound");
     }
     builder.build()

@@ -4,6 +4,8 @@ use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
+use crate::delay::Typical;
+use crate::facility::Measured;
 use crate::fusion::normal;
 use crate::level::Level;
 use crate::link::{Fleet, Own};
@@ -25,6 +27,7 @@ pub(crate) struct Told {
     density_vpkm: f32,
     pub(crate) queue_m: f32,
     pub(crate) class: Option<(LevelOfService, bool)>,
+    facility: Option<LevelOfService>,
     pub(crate) source: Source,
     newest_at: i64,
     quality: u32,
@@ -43,6 +46,7 @@ impl Told {
         density_vpkm: f32::NAN,
         queue_m: f32::NAN,
         class: None,
+        facility: None,
         source: Source::None,
         newest_at: i64::MIN,
         quality: 0,
@@ -67,7 +71,8 @@ impl Told {
         let [slow, middle, fast] = [slow, middle, fast].map(f64::from);
         let sd = ((fast - slow) / ENDS_SD).max(1e-3);
         let congested = normal((config.congested_share - middle) / sd);
-        let class = level.take(middle, congested, config);
+        let slower = |cut: usize| normal((LevelOfService::SHARES[cut] - middle) / sd);
+        let class = (level.street(slower, config), level.congested(congested, config));
         let [speed_kmh, lo_kmh, hi_kmh] = [middle, slow, fast].map(|share| round1(share * site.free_kmh));
         Self {
             valid_at: at,
@@ -75,30 +80,25 @@ impl Told {
             lo_kmh,
             hi_kmh,
             class: Some(class),
+            facility: level.facility(None::<fn(usize) -> f64>, config),
             source: Source::Profile,
             ..Self::NOTHING
         }
     }
 
-    /// Returns what is told of a link with that belief of its speed.
-    pub(crate) fn of(
-        at: Timestamp,
-        belief: &Regimes,
-        own: &Own,
-        source: Source,
-        level: &mut Level,
-        site: &Site,
-        config: &Config,
-    ) -> Self {
-        let chance = belief.wider(minute_var(own, belief, site));
-        let free_kmh = own.free_kmh(site);
+    /// Returns what is told of a link.
+    pub(crate) fn of(at: Timestamp, basis: &Basis<'_>, level: &mut Level, config: &Config) -> Self {
+        let Basis { belief, own, source, site, .. } = *basis;
+        let chance = basis.chance();
         let congested = chance.above(own.congested_y(site, config));
         let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
         let share = middle.min(1.1);
-        let class = level.take(share * site.free_kmh / free_kmh, congested, config);
+        let slower = |cut: usize| chance.above(own.y_of(LevelOfService::SHARES[cut], site));
+        let measured = basis.measured();
+        let beyond = measured.as_ref().map(|measured| |cut| measured.beyond(cut, &config.facility));
         Self {
             valid_at: at,
-            free_kmh: round1(free_kmh),
+            free_kmh: round1(own.free_kmh(site)),
             speed_kmh: round1(share * site.free_kmh),
             lo_kmh: round1(slow * site.free_kmh),
             hi_kmh: round1(fast.clamp(share, 1.2) * site.free_kmh),
@@ -107,7 +107,8 @@ impl Told {
             flow_mcuph: round1(own.flow_mcuph),
             density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh, site)),
             queue_m: round1(standing::queue_m(own, share, site)),
-            class: Some(class),
+            class: Some((level.street(slower, config), level.congested(congested, config))),
+            facility: level.facility(beyond, config),
             source,
             newest_at: own.newest_at,
             quality: own.quality,
@@ -154,6 +155,7 @@ impl Told {
             && same(self.density_vpkm, other.density_vpkm)
             && same(self.queue_m, other.queue_m)
             && self.class == other.class
+            && self.facility == other.facility
             && self.source == other.source
             && self.quality == other.quality
     }
@@ -178,12 +180,44 @@ impl Told {
             state.delay_s = known(round1((time_s - site.length_m * 3.6 / free_kmh).max(0.0)));
         }
         state.level_of_service = self.class.map(|(level, _)| level);
+        state.los_facility = self.facility;
         state.congested = self.class.map(|(_, congested)| congested);
         state.source = self.source;
         state.age_s = (self.newest_at > i64::MIN)
             .then(|| ((self.valid_at.as_millis() - self.newest_at) as f32 / 1000.0).max(0.0));
         state.quality = Quality(self.quality);
         state
+    }
+}
+
+/// What a state follows from.
+#[derive(Clone, Copy)]
+pub(crate) struct Basis<'a> {
+    pub(crate) belief: &'a Regimes,
+    pub(crate) own: &'a Own,
+    pub(crate) source: Source,
+    pub(crate) site: &'a Site,
+    /// Running speed as a share of free flow, as is typical here.
+    pub(crate) running_share: f64,
+}
+
+impl<'a> Basis<'a> {
+    /// Returns what a link that counts tells by itself.
+    pub(crate) fn of_sensors(own: &'a Own, site: &'a Site, typical: &Typical) -> Self {
+        let (belief, running_share) = (&own.belief, typical.running_share);
+        Self { belief, own, source: Source::Observed, site, running_share }
+    }
+
+    /// Returns what is believed of the mean over a minute, which is what is told.
+    pub(crate) fn chance(&self) -> Regimes {
+        self.belief.wider(minute_var(self.own, self.belief, self.site))
+    }
+
+    /// Returns what the level of service by the facility's own measure follows from, where that is known.
+    pub(crate) fn measured(&self) -> Option<Measured<'a>> {
+        let Self { belief, own, site, running_share, .. } = *self;
+        let measured = Measured { facility: site.facility?, belief, own, site, running_share };
+        measured.is_known().then_some(measured)
     }
 }
 

@@ -98,6 +98,9 @@ impl LevelOfService {
     /// All levels, best first.
     pub const ALL: [Self; 6] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F];
 
+    /// Shares of base free flow at or below which the levels B to F begin (HCM 6, exhibit 18-1).
+    pub const SHARES: [f64; 5] = [0.80, 0.67, 0.50, 0.40, 0.30];
+
     /// Returns the level of an urban street.
     ///
     /// # Units
@@ -109,8 +112,7 @@ impl LevelOfService {
     /// assert_eq!(LevelOfService::of_share(0.41), LevelOfService::D);
     /// ```
     pub fn of_share(share: f64) -> Self {
-        const CUTS: [f64; 5] = [0.80, 0.67, 0.50, 0.40, 0.30];
-        Self::ALL[CUTS.iter().filter(|&&cut| share <= cut).count()]
+        Self::ALL[Self::SHARES.iter().filter(|&&cut| share <= cut).count()]
     }
 }
 
