@@ -105,7 +105,7 @@ impl Analyzer {
     pub fn snapshot(&self) -> impl Iterator<Item = LinkState> + '_ {
         self.network.indices().filter_map(move |index| {
             let site = &self.sites[index.index()];
-            let partition = &self.partitions[self.place(site.partition)?];
+            let partition = self.partition_of(site)?;
             let told = partition.told(index.0).newer(self.graph.told(index.0));
             Some(told.state(self.network.link(index).id.clone(), site))
         })
@@ -116,7 +116,7 @@ impl Analyzer {
         self.graph.told_forecasts(&self.context())
     }
 
-    fn context(&self) -> Context<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
         Context {
             network: &self.network,
             registry: &self.registry,
@@ -124,6 +124,11 @@ impl Analyzer {
             sites: &self.sites,
             devices: &self.devices,
         }
+    }
+
+    /// Returns the partition of a link, where it is owned.
+    pub(crate) fn partition_of(&self, site: &Site) -> Option<&Partition> {
+        Some(&self.partitions[self.place(site.partition)?])
     }
 
     fn place(&self, partition: u32) -> Option<usize> {

@@ -55,6 +55,12 @@ const GROWTH_S: f64 = 120.0;
 const LASTING_S: f64 = 300.0;
 
 impl Book {
+    /// Returns the open queue that a link stands in: its head, its links, its length as last told and when it was opened.
+    pub(crate) fn around(&self, link: u32) -> Option<(u32, &[u32], f64, Timestamp)> {
+        let open = self.open.iter().find(|open| open.links.contains(&link))?;
+        Some((open.head, &open.links, open.told_length_m, open.opened_at))
+    }
+
     /// Takes the queues of a boundary, sorted by head.
     pub(crate) fn step(
         &mut self,

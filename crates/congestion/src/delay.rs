@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::PartsConfig;
-use crate::evidence::{Area, Evidence, Point, Probes};
+use crate::evidence::{Area, Evidence, Means, Point, Probes};
 use crate::fusion::Belief;
 use crate::regime::{Hidden, Jams, LEAST_JAM_Y, Regimes};
 use crate::site::Site;
@@ -265,26 +265,31 @@ pub(crate) fn of_probes(probes: &Probes, site: &Site, typical: &Typical) -> Opti
     Some(site.belief(time_s, PROBE_SD.powi(2) + site.driver_sd().powi(2) / drives))
 }
 
-/// Returns what is believed after the evidence of one stretch of time.
+/// Returns what is believed after the evidence of one stretch of time; calls `tell` with each piece of it and what is believed
+/// then.
 pub(crate) fn joined(
     before: Regimes,
     evidence: &Evidence,
     scale: f64,
     site: &Site,
     typical: &Typical,
-    rest: &Regimes,
     parts: &PartsConfig,
+    mut tell: impl FnMut(Means, Belief, &Regimes),
 ) -> Regimes {
+    let rest = typical.rest(site);
     let mut belief = before;
+    let mut take = |means, seen, hidden| {
+        belief = belief.and(seen, hidden, &rest);
+        tell(means, seen, &belief);
+    };
     if let Some(seen) = of_area(&evidence.area, scale, site, typical) {
-        belief = belief.and(seen, Hidden::Nothing, rest);
+        take(Means::Cameras, seen, Hidden::Nothing);
     }
     if let Some(seen) = of_probes(&evidence.probes, site, typical) {
-        belief = belief.and(seen, Hidden::Nothing, rest);
+        take(Means::Probes, seen, Hidden::Nothing);
     }
     if let Some((seen, hidden)) = of_point(&evidence.point, site, typical) {
-        let hidden = if parts.hidden_jams { Hidden::Share(hidden) } else { Hidden::Nothing };
-        belief = belief.and(seen, hidden, rest);
+        take(Means::Loops, seen, if parts.hidden_jams { Hidden::Share(hidden) } else { Hidden::Nothing });
     }
     belief
 }

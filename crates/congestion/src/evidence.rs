@@ -17,6 +17,31 @@ pub(crate) struct Evidence {
     pub(crate) probes: Probes,
 }
 
+/// By what vehicles are seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// Cameras that watch a stretch of road.
+    Cameras,
+    /// Loops, radars and whatever else sees a point.
+    Loops,
+    /// Vehicles that tell where they are.
+    Probes,
+}
+
+impl Means {
+    /// Returns by what the speed in a reading was seen; nothing of one that tells none.
+    pub(crate) fn of(sample: &Sample, device: Option<&Device>) -> Option<Self> {
+        // A camera whose stretch nobody told sees a line.
+        let sees_stretch = device.is_some_and(|d| d.kind == SensorKind::AreaCamera && d.reach_m > 0.0);
+        match sample.what {
+            What::Count { .. } if sees_stretch => Some(Self::Cameras),
+            What::Count { .. } | What::Passage { .. } => Some(Self::Loops),
+            What::Probe { .. } => Some(Self::Probes),
+            What::Queue { .. } | What::Signal { .. } | What::Alert { .. } => None,
+        }
+    }
+}
+
 /// A camera that watches a stretch before the stop line.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Area {
@@ -81,11 +106,9 @@ fn vehicle_m(pcu: f64) -> f64 {
 impl Evidence {
     /// Adds one reading.
     pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, site: &Site) {
-        let (kind, reach_m) = (device.map(|d| d.kind), device.map_or(0.0, |d| d.reach_m));
         match sample.what {
-            // A camera whose stretch nobody told sees a line.
-            What::Count { .. } if kind == Some(SensorKind::AreaCamera) && reach_m > 0.0 => {
-                self.area.add(sample, reach_m, site);
+            What::Count { .. } if Means::of(sample, device) == Some(Means::Cameras) => {
+                self.area.add(sample, device.map_or(0.0, |d| d.reach_m), site);
             }
             What::Count { .. } | What::Passage { .. } => {
                 let offset_m = device.map_or(site.length_m / 2.0, |d| d.offset_m);

@@ -14,7 +14,7 @@ use crate::site::Site;
 /// What kind of facility a link is; of a link that is none of these (a street with the right of way) no measure of its own is
 /// known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Facility {
+pub enum Facility {
     /// Uninterrupted flow: by density.
     Expressway,
     /// A signal at its end: by control delay.
@@ -119,6 +119,21 @@ impl Measured<'_> {
             // Density = flow / speed (Edie). Without flow no density is reached.
             Facility::Expressway => (value * site.lanes * site.free_kmh / self.own.flow_pcuph).ln(),
             Facility::Signal | Facility::GiveWay => (self.running_share.recip() + value / site.free_s()).ln(),
+        }
+    }
+
+    /// Returns the value of the measure at that `y`: passenger cars per km and lane, or s per vehicle.
+    pub(crate) fn value_at(&self, y: f64) -> f64 {
+        let site = self.site;
+        match self.facility {
+            Facility::Expressway => {
+                let moving = self.own.flow_pcuph * y.exp() / site.free_kmh / site.lanes;
+                // `max` keeps a number over NaN.
+                if self.belief.jammed > 0.5 { moving.max(self.stored_pcpkmln()) } else { moving }
+            }
+            Facility::Signal | Facility::GiveWay => {
+                (site.free_s() * (y.exp() - self.running_share.recip())).max(0.0)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delay::Typical;
 use crate::events::Faults;
+use crate::explain;
 use crate::forecast::{self, Seen};
 use crate::forecasts::Forecasts;
 use crate::incident::{Around, Incidents};
@@ -351,6 +352,46 @@ impl Graph {
         (!new.looks_like(&old)).then_some(new)
     }
 
+    /// Returns what is believed and known of a link that nothing counts on; nothing where no evidence reaches.
+    pub(crate) fn known(&self, link: LinkIndex, context: &Context<'_>) -> Option<(Regimes, Own)> {
+        let place = link.index();
+        let reached = self.reached.get(place).is_some_and(|reached| *reached);
+        reached.then(|| (self.belief[place], self.filled_in(self.at, place, context).0))
+    }
+
+    /// Returns the links around one that nothing counts on: from them its jams and its flow are guessed.
+    pub(crate) fn around(&self, link: LinkIndex, context: &Context<'_>) -> Vec<explain::Neighbour> {
+        if self.known(link, context).is_none() || self.own[link.index()].counts() {
+            return Vec::new();
+        }
+        let network = context.network;
+        let before = network.upstream(link).iter().zip(self.turns.brought(link)).map(|turn| (turn, true));
+        let after = network.downstream(link).iter().zip(self.turns.of(link)).map(|turn| (turn, false));
+        let turns = || before.clone().chain(after.clone()).filter(|((next, _), _)| **next != link);
+        let all: f64 = turns().map(|((_, share), _)| f64::from(*share)).sum();
+        let neighbour = |((next, share), before): ((&LinkIndex, &f32), bool)| explain::Neighbour {
+            link: network.link(*next).id.clone(),
+            before,
+            turn_share: f64::from(*share),
+            weight: f64::from(*share) / all,
+            jammed: self.belief[next.index()].jammed,
+            flow_vph: Some(self.flow_vph[next.index()]).filter(|flow_vph| !flow_vph.is_nan()),
+        };
+        turns().map(neighbour).collect()
+    }
+
+    /// Returns the queue that a link stands in.
+    pub(crate) fn queue_of(&self, link: LinkIndex, context: &Context<'_>) -> Option<explain::Queue> {
+        let (head, links, length_m, since) = self.queues.book().around(link.0)?;
+        Some(explain::Queue {
+            head: context.network.links()[head as usize].id.clone(),
+            turns_to_head: turns_to(link, LinkIndex(head), links, context.network),
+            links: links.len(),
+            length_m,
+            since,
+        })
+    }
+
     /// Returns what is known of a link that nothing counts on, its flow from its neighbours, and what that rests on.
     fn filled_in(&self, at: Timestamp, link: usize, context: &Context<'_>) -> (Own, Source) {
         let own = &self.own[link];
@@ -391,6 +432,21 @@ impl Graph {
         self.told[link] = new.dated(UNDATED);
         (!new.looks_like(&old)).then_some(new)
     }
+}
+
+/// Returns the fewest turns from one link to another over those links; as many as there are links where none leads there.
+fn turns_to(from: LinkIndex, to: LinkIndex, over: &[u32], network: &Network) -> usize {
+    let mut edge = vec![from];
+    let mut seen = edge.clone();
+    for turns in 0..over.len() {
+        if edge.contains(&to) {
+            return turns;
+        }
+        let after = edge.iter().flat_map(|link| network.downstream(*link).iter().copied());
+        edge = after.filter(|next| over.contains(&next.0) && !seen.contains(next)).collect();
+        seen.extend(&edge);
+    }
+    over.len()
 }
 
 /// What stands for the instant of a state that is kept: all that are kept hold for the same.

@@ -28,6 +28,7 @@ mod config;
 mod delay;
 mod events;
 mod evidence;
+mod explain;
 mod facility;
 mod fleet;
 mod flow;
@@ -71,4 +72,8 @@ pub use checkpoint::RestoreError;
 pub use config::{
     Config, ConfigError, FacilityConfig, ForecastConfig, HealthConfig, IncidentConfig, PartsConfig,
     QueueConfig, UnitTable,
+};
+pub use explain::{
+    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Road, Said,
+    Speed, Usual,
 };

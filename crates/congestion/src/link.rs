@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Minute};
 use crate::delay::{self, Typical};
-use crate::evidence::{Evidence, Point};
+use crate::evidence::{Evidence, Means, Point};
 use crate::flow::{Flow, Passages};
 use crate::freeflow::FreeFlow;
 use crate::fusion::Belief;
@@ -218,22 +218,19 @@ impl Cell {
             }
         });
         let samples = health.believed(self.window.all());
-        let (settled, left_s) = self.settled.faded(before);
         (self.own, self.stale_at) = counted(&samples, now, self.settled.passages, health, site, context);
         if matches!(samples, Cow::Owned(_)) {
             self.own.quality |= Quality::SENSOR_SUSPECT.0;
         }
-        let bands = bands(&samples, now, site, context);
+        let sums = self.sums(&samples, now, context);
+        let (history, scale) = (&sums.history, sums.scale);
         self.own.passing_y =
-            bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
-        let mut history = settled;
-        bands.iter().for_each(|band| history.join(band));
-        let scale = delay::presence_scale(&history.area);
+            sums.bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let (rest, parts) = (typical.rest(site), &context.config.parts);
-        self.own.belief = filter(&bands, &settled, left_s, scale, site, typical, parts);
-        let stored = delay::stored_vpkm(&bands[0], &history, scale, site, typical);
+        self.own.belief = sums.filter(site, typical, parts, |_| ());
+        let stored = delay::stored_vpkm(&sums.bands[0], history, scale, site, typical);
         self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
-        let probes = &bands[0].probes;
+        let probes = &sums.bands[0].probes;
         if parts.probe_density {
             self.own.probes = Fleet {
                 present: probes.spent_s / BANDS_S[0],
@@ -252,6 +249,31 @@ impl Cell {
             self.own.belief = rest;
         }
         self.rest_on_the_past(&rest);
+    }
+
+    /// Sums up what was heard, for an estimate of that instant.
+    fn sums(&self, samples: &[Sample], now: i64, context: &Context<'_>) -> Sums {
+        let site = &context.sites[self.link as usize];
+        let (settled, left_s) = self.settled.faded(now - context.config.lateness_ms());
+        let bands = bands(samples, now, site, context);
+        let mut history = settled;
+        bands.iter().for_each(|band| history.join(band));
+        let scale = delay::presence_scale(&history.area);
+        Sums { bands, settled, left_s, history, scale }
+    }
+
+    /// Calls `tell` with each step from what is typical to what is believed at that instant.
+    pub(crate) fn trace(
+        &self,
+        at: Timestamp,
+        typical: &Typical,
+        health: &Health,
+        context: &Context<'_>,
+        tell: impl FnMut(Step),
+    ) {
+        let site = &context.sites[self.link as usize];
+        let samples = health.believed(self.window.all());
+        self.sums(&samples, at.as_millis(), context).filter(site, typical, &context.config.parts, tell);
     }
 
     /// Where nothing was heard for a lateness, what was heard before counts until it has faded.
@@ -432,7 +454,7 @@ fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Ba
     let summed_up = SummedUp::of(samples);
     for sample in samples.iter().filter(|sample| !summed_up.holds(sample)) {
         let age_s = (now - sample.at) as f64 / 1000.0;
-        let place = BANDS_S.iter().position(|end| age_s < *end).unwrap_or(BANDS_S.len() - 1);
+        let place = band_of(age_s);
         let band = &mut bands[place];
         band.add(sample, context.devices.get(sample.sensor as usize), site);
         if let What::Probe { vehicle, .. } = sample.what
@@ -444,26 +466,71 @@ fn bands(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Ba
     bands
 }
 
-/// `left_s`: how much longer ago the newest of what has settled is than the window.
-fn filter(
-    bands: &Bands,
-    settled: &Evidence,
+/// What the readings come to.
+struct Sums {
+    bands: Bands,
+    settled: Evidence,
+    /// How much longer ago the newest of what has settled is than the window, s.
     left_s: f64,
+    /// All of it.
+    history: Evidence,
+    /// Vehicles per vehicle that a camera's occupancy makes one believe.
     scale: f64,
-    site: &Site,
-    typical: &Typical,
-    parts: &PartsConfig,
-) -> Regimes {
-    let rest = typical.rest(site);
-    let mut belief = rest;
-    let [ages_s @ .., settled_age_s] = AGES_S;
-    let mut age = settled_age_s + left_s;
-    for (evidence, at) in [(settled, age)].into_iter().chain(bands.iter().zip(ages_s).rev()) {
-        belief = belief.after(age - at, &rest);
-        age = at;
-        belief = delay::joined(belief, evidence, scale, site, typical, &rest, parts);
+}
+
+/// A step of the filter, and what is believed after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Time has passed: this share is left of what was known beyond the typical.
+    Faded { kept: f64, after: Regimes },
+    /// Evidence of a band was taken.
+    Seen { band: usize, means: Means, seen: Belief, before: Regimes, after: Regimes },
+}
+
+impl Sums {
+    /// Returns what is believed after all of it, oldest first; calls `tell` with each step.
+    fn filter(
+        &self,
+        site: &Site,
+        typical: &Typical,
+        parts: &PartsConfig,
+        mut tell: impl FnMut(Step),
+    ) -> Regimes {
+        let rest = typical.rest(site);
+        let mut belief = rest;
+        let [ages_s @ .., settled_age_s] = AGES_S;
+        let mut age_s = settled_age_s + self.left_s;
+        let settled = (BANDS_S.len(), (&self.settled, age_s));
+        let bands = self.bands.iter().zip(ages_s).enumerate().rev();
+        for (band, (evidence, at_s)) in [settled].into_iter().chain(bands) {
+            belief = belief.after(age_s - at_s, &rest);
+            tell(Step::Faded { kept: regime::kept(age_s - at_s), after: belief });
+            age_s = at_s;
+            let mut before = belief;
+            let seen = |means, seen, after: &Regimes| {
+                tell(Step::Seen { band, means, seen, before, after: *after });
+                before = *after;
+            };
+            belief = delay::joined(belief, evidence, self.scale, site, typical, parts, seen);
+        }
+        belief = belief.after(age_s, &rest);
+        tell(Step::Faded { kept: regime::kept(age_s), after: belief });
+        belief
     }
-    belief.after(age, &rest)
+}
+
+/// Returns the number of the band of what is so old.
+pub(crate) fn band_of(age_s: f64) -> usize {
+    BANDS_S.iter().position(|end| age_s < *end).unwrap_or(BANDS_S.len() - 1)
+}
+
+/// Returns the ages between which a band lies, s; the older end is absent where there is none.
+pub(crate) fn ages_s(band: usize, config: &Config) -> (f64, Option<f64>) {
+    match band.checked_sub(1) {
+        None => (0.0, Some(BANDS_S[0])),
+        Some(next) if band < BANDS_S.len() => (BANDS_S[next], Some(BANDS_S[band].min(config.lateness_s))),
+        Some(_) => (config.lateness_s, None),
+    }
 }
 
 /// Returns how many vehicles would usually have passed the link's loops since one did last; `None` when no loop reports.

@@ -70,7 +70,7 @@ pub(crate) struct Partition {
     dirty: Vec<u32>,
     rota: Rota,
     frozen: VecDeque<Frozen>,
-    typical: Typical,
+    pub(crate) typical: Typical,
 }
 
 /// The own estimates that changed up to a graph boundary.
@@ -308,6 +308,20 @@ impl Partition {
     /// Returns what was last told of a link by its own sensors.
     pub(crate) fn told(&self, link: u32) -> Told {
         self.places.get(&link).map_or(Told::NOTHING, |&place| self.cells[place as usize].told)
+    }
+
+    /// Returns what is kept of a link that has heard something.
+    pub(crate) fn cell(&self, link: u32) -> Option<&Cell> {
+        self.places.get(&link).map(|&place| &self.cells[place as usize])
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Returns the name of a sensor that the registry does not know.
+    pub(crate) fn stranger_named(&self, number: u32) -> Option<SensorId> {
+        self.strangers.iter().find(|(_, known)| **known == number).map(|(sensor, _)| sensor.clone())
     }
 
     /// Returns where the link of an observation is; `None` when the network does not know it.

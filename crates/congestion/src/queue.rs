@@ -93,6 +93,11 @@ impl Queues {
         self.spillbacks.step(at, &filled, context, events);
     }
 
+    /// Returns the open queues.
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
+    }
+
     fn judge_members(
         &mut self,
         at: Timestamp,

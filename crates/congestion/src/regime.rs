@@ -97,7 +97,7 @@ impl Regimes {
     /// Returns what is left of it after so many seconds, on the way back to `rest`.
     #[must_use]
     pub(crate) fn after(self, seconds: f64, rest: &Self) -> Self {
-        let kept = (-seconds / LASTS_S).exp();
+        let kept = kept(seconds);
         let back = |belief: Belief, rest: Belief| Belief {
             y: rest.y + kept * (belief.y - rest.y),
             var: rest.var + kept * kept * (belief.var - rest.var),
@@ -180,6 +180,11 @@ impl Regimes {
             high: Hump::new(self.jammed, self.jam.y, self.jam.var),
         }
     }
+}
+
+/// Returns the share that is left after so many seconds of what was known beyond the typical.
+pub(crate) fn kept(seconds: f64) -> f64 {
+    (-seconds / LASTS_S).exp()
 }
 
 /// Returns how likely that reading was, if the belief is right.

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod metrics;
 mod output;
+mod past;
 mod work;
 
 use std::path::PathBuf;
@@ -21,10 +22,15 @@ use self::output::Output;
 use self::work::Work;
 use anyhow::Context as _;
 use eventlog::{Consumer, Delivery, Fetched, Log, Subscription};
-use model::Timestamp;
 use roadnet::{Network, Registry};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::city::City;
+use crate::config::Settings;
+use crate::service::{Clock, wall_clock};
+
+pub(crate) use self::past::fold_until;
 
 /// Consumer group of all `analyse` processes.
 const GROUP: &str = "luong.analyse";
@@ -45,9 +51,28 @@ pub(crate) struct Analyse {
     /// How far back the log is read where there is no checkpoint; absent = all of it, as records of a replay have no
     /// age that the wall clock could tell.
     pub(crate) replay: Option<Duration>,
-    pub(crate) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub(crate) clock: Clock,
     /// A record received further in the future than this is not believed, s; absent in event time.
     pub(crate) max_skew_s: Option<f64>,
+}
+
+impl Analyse {
+    /// Returns what the configuration says of the role.
+    pub(crate) fn new(settings: &Settings, city: &City, log: Log) -> Self {
+        let wall = settings.clock.mode == ingest::ClockMode::Wall;
+        Self {
+            log,
+            network: city.network.clone(),
+            sensors: city.sensors.clone(),
+            config: settings.analyser.clone(),
+            partitions: settings.log.partitions,
+            folder: settings.data_dir.join("analyse"),
+            checkpoint_every: Duration::from_secs(settings.analyse.checkpoint_every_s),
+            replay: wall.then(|| Duration::from_secs(settings.analyse.replay_h * 3600)),
+            clock: wall_clock(),
+            max_skew_s: wall.then_some(settings.clock.max_skew_s),
+        }
+    }
 }
 
 /// Tells whether the role works.
@@ -136,7 +161,8 @@ impl Shell {
         }
         // Another process may have worked on these partitions meanwhile.
         self.output.read_known().await?;
-        let work = Work::begin(&self.analyse, &self.owned, &self.checkpoints).await?;
+        let ends = self.analyse.log.end_offsets(wire::topic::OBSERVATIONS).await?;
+        let work = Work::begin(&self.analyse, &self.owned, &self.checkpoints, &ends).await?;
         for (&partition, &offset) in work.positions() {
             consumer.seek(partition, offset)?;
         }

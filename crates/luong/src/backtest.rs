@@ -3,6 +3,7 @@
 //! The lines are taken by `received_at`, then identity, whatever their order in the file; the rows of boundary T hold what
 //! was known from the events received by T. The same code that runs live decodes, places and analyses them.
 
+mod asked;
 mod lines;
 mod tables;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use model::Timestamp;
 use roadnet::{Network, Registry};
 
 use crate::config::Settings;
-use crate::{network, sensors};
+use crate::{explain, network, sensors};
 
 /// Computes link states from a file of observations.
 #[derive(clap::Args)]
@@ -42,6 +43,12 @@ pub(crate) struct Args {
     /// Seconds between the boundaries at which all links are written.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
+    /// Explains the state of a link at the time of --at, or at the end (repeatable; each with its own --at, in the same order).
+    #[arg(long, value_name = "LINK")]
+    explain: Vec<String>,
+    /// Log time of an explanation (RFC 3339, or epoch milliseconds).
+    #[arg(long, value_parser = Timestamp::parse, requires = "explain")]
+    at: Vec<Timestamp>,
     /// Threads that decode; the result does not depend on it.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
@@ -64,7 +71,8 @@ pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
     let normaliser =
         Normaliser::new(network.clone(), registry.clone(), settings.ingest.rules.clone(), ClockMode::Wall);
     let read = lines::read(&args.observations, &normaliser, usize::from(args.threads))?;
-    let written = replay(&args, network, registry, settings.analyser.clone(), &read)?;
+    let asked = asked::Asked::new(&args.explain, &args.at, &network, &read.observations)?;
+    let written = replay(&args, asked, network, registry, settings.analyser.clone(), &read)?;
     let mut out = std::io::stdout().lock();
     if wrong > 0 {
         writeln!(out, "{wrong} rows of the sensor registry not used; `luong sensors check` says why")?;
@@ -79,6 +87,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
 
 fn replay(
     args: &Args,
+    mut asked: asked::Asked,
     network: Arc<Network>,
     registry: Arc<Registry>,
     config: congestion::Config,
@@ -94,9 +103,16 @@ fn replay(
     let mut states = tables::States::create(&args.out)?;
     let mut events = args.events.as_deref().map(tables::Events::create).transpose()?;
     let mut analyzer = Analyzer::new(network, registry, config, &[PARTITION], 1);
-    let mut until = |analyzer: &mut Analyzer, log_time: Timestamp| {
+    let mut advance = |analyzer: &mut Analyzer, log_time: Timestamp| {
         let changes = analyzer.advance(PARTITION, log_time);
         events.as_mut().map_or(Ok(()), |events| events.write(&changes.events))
+    };
+    let mut until = |analyzer: &mut Analyzer, log_time: Timestamp| {
+        while let Some((at, link)) = asked.before(log_time) {
+            advance(analyzer, at.plus_millis(1))?;
+            explain::print(analyzer, link)?;
+        }
+        advance(analyzer, log_time)
     };
     let first = read.observations.first().map(|o| o.received_at);
     let mut boundary = first.map(|at| at.plus_millis(-1).floor(every_ms).plus_millis(every_ms));

@@ -10,6 +10,7 @@ mod city;
 mod config;
 mod demo;
 mod doctor;
+mod explain;
 mod logging;
 mod network;
 mod sensors;
@@ -66,6 +67,8 @@ enum Command {
     Sensors(sensors::Command),
     /// Computes link states from a file of observations; no broker, no clock.
     Backtest(backtest::Args),
+    /// Prints what the state of a link rests on: readings, weights, neighbours, classes, its queue.
+    Explain(explain::Args),
     /// Shows the worst links and the open events of a running service.
     Watch(watch::Args),
     /// Prints the effective configuration, commented, secrets hidden.
@@ -88,7 +91,7 @@ enum Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::Running(error)
+        if error.is::<explain::NotThere>() { Self::Usage(error) } else { Self::Running(error) }
     }
 }
 
@@ -101,7 +104,7 @@ const USAGE: u8 = 64;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return explain(&error),
+        Err(error) => return help(&error),
     };
     logging::start(cli.log_format);
     match run(cli) {
@@ -129,6 +132,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Network(command) => Ok(network::run(command)?),
         Command::Sensors(command) => Ok(sensors::run(command)?),
         Command::Backtest(args) => Ok(backtest::run(args, &config()?.settings)?),
+        Command::Explain(args) => {
+            let settings = config()?.settings;
+            Ok(asynchronously(async |stop| explain::run(args, settings, stop).await)?)
+        }
         Command::Watch(args) => Ok(asynchronously(async |stop| watch::run(args, stop).await)?),
         Command::Config { check } => Ok(show(&config()?, check)?),
         Command::Doctor => {
@@ -167,7 +174,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Help and version are no errors.
-fn explain(error: &clap::Error) -> ExitCode {
+fn help(error: &clap::Error) -> ExitCode {
     let shown = error.print();
     if error.use_stderr() || shown.is_err() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }

@@ -4,7 +4,11 @@ mod listeners;
 mod log;
 mod running;
 
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::bail;
+use model::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -74,6 +78,16 @@ impl Roles {
         }
         Ok(settings)
     }
+}
+
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The only place where the service asks what time it is.
+pub(crate) fn wall_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    })
 }
 
 /// Runs the roles until `stop` or until one fails; then drains.

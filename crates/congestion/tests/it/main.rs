@@ -1,6 +1,7 @@
 //! What holds of the analyser as a whole: it is a fold of the log.
 
 mod city;
+mod explain;
 mod fold;
 mod incidents;
 mod readings;

@@ -13,7 +13,7 @@ fn state(analyzer: &congestion::Analyzer, link: &str) -> LinkState {
 }
 
 /// Feeds all logs up to that second and closes the boundary there.
-fn until(second: i64, change: impl Fn(&mut Observation)) -> congestion::Analyzer {
+pub(crate) fn until(second: i64, change: impl Fn(&mut Observation)) -> congestion::Analyzer {
     folded(second, change).0
 }
 

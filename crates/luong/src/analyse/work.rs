@@ -23,22 +23,22 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Goes on from the checkpoint of these partitions if it fits the log, else starts over some while back.
+    /// Goes on from the checkpoint of these partitions if it fits the log up to `ends`, else starts over some while back.
     pub(super) async fn begin(
         analyse: &Analyse,
         owned: &[u32],
         checkpoints: &Checkpoints,
+        ends: &[u64],
     ) -> anyhow::Result<Self> {
         let horizon = horizon(analyse).await?;
-        let ends = analyse.log.end_offsets(wire::topic::OBSERVATIONS).await?;
         let restored = match checkpoints.load(owned) {
-            Ok(saved) => saved.and_then(|saved| restore(analyse, saved, &horizon, &ends)),
+            Ok(saved) => saved.and_then(|saved| restore(analyse, saved, &horizon, ends)),
             Err(error) => {
                 set_aside(&format!("{error:#}"));
                 None
             }
         };
-        Ok(restored.unwrap_or_else(|| start_over(analyse, owned, &horizon, &ends)))
+        Ok(restored.unwrap_or_else(|| start_over(analyse, owned, &horizon, ends)))
     }
 
     pub(super) fn positions(&self) -> &BTreeMap<u32, u64> {
@@ -47,6 +47,16 @@ impl Work {
 
     pub(super) fn checkpoint(&self) -> Vec<u8> {
         self.analyzer.checkpoint()
+    }
+
+    /// Returns the analyser as of an instant that nothing that it folded is after.
+    pub(super) fn into_analyzer(self, at: Timestamp) -> Analyzer {
+        let mut analyzer = self.analyzer;
+        for &partition in self.positions.keys() {
+            // What was received at a boundary counts for it, so it is passed only now.
+            analyzer.advance(partition, at.plus_millis(1));
+        }
+        analyzer
     }
 
     pub(super) fn caught_up(&self) -> bool {
@@ -156,7 +166,9 @@ async fn horizon(analyse: &Analyse) -> anyhow::Result<Vec<u64>> {
 fn restore(analyse: &Analyse, saved: Saved, horizon: &[u64], ends: &[u64]) -> Option<Work> {
     let at = |offsets: &[u64], partition: u32| offsets.get(partition as usize).copied().unwrap_or_default();
     if let Some((partition, offset)) = saved.positions.iter().find(|&(&p, &offset)| offset > at(ends, p)) {
-        set_aside(&format!("it stands at {offset} of partition {partition}, which ends before: another log"));
+        set_aside(&format!(
+            "it stands at {offset} of partition {partition}, beyond the records that count: another log, or later ones"
+        ));
         return None;
     }
     if analyse.replay.is_some() && saved.positions.iter().any(|(&p, &offset)| offset < at(horizon, p)) {

@@ -93,6 +93,8 @@ impl Case {
             out: path(out),
             events: Some(path("events.ndjson")),
             every: 60,
+            explain: Vec::new(),
+            at: Vec::new(),
             threads,
         }
     }

@@ -2,13 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use eventlog::Log;
 use gateway::Gateway;
 use ingest::Ingest;
-use model::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -22,7 +20,6 @@ use crate::city::{self, City};
 use crate::config::{LogBackend, Settings};
 use crate::demo;
 
-type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 type Role = JoinHandle<anyhow::Result<()>>;
 
 /// What runs. Each role has a token of its own, so that they can be stopped one after the other.
@@ -129,7 +126,7 @@ impl Start<'_> {
             registry: self.city.sensors.clone(),
             grpc,
             dashboard,
-            clock: wall_clock(),
+            clock: super::wall_clock(),
             metrics: self.metrics.clone(),
             shutdown: shutdown.clone(),
         };
@@ -145,20 +142,7 @@ impl Start<'_> {
 
     fn analyse(&mut self) -> (Role, CancellationToken) {
         let (stop, status) = (CancellationToken::new(), analyse::Status::default());
-        let settings = self.settings;
-        let analyse = Analyse {
-            log: self.log.clone(),
-            network: self.city.network.clone(),
-            sensors: self.city.sensors.clone(),
-            config: settings.analyser.clone(),
-            partitions: settings.log.partitions,
-            folder: settings.data_dir.join("analyse"),
-            checkpoint_every: Duration::from_secs(settings.analyse.checkpoint_every_s),
-            replay: (settings.clock.mode == ingest::ClockMode::Wall)
-                .then(|| Duration::from_secs(settings.analyse.replay_h * 3600)),
-            clock: wall_clock(),
-            max_skew_s: (settings.clock.mode == ingest::ClockMode::Wall).then_some(settings.clock.max_skew_s),
-        };
+        let analyse = Analyse::new(self.settings, self.city, self.log.clone());
         let asked = status.clone();
         self.ready.push(("analyse", Arc::new(move || asked.ready())));
         (tokio::spawn(analyse::run(analyse, self.metrics.clone(), status, stop.clone())), stop)
@@ -172,7 +156,7 @@ impl Start<'_> {
             log: self.log.clone(),
             network: self.city.network.clone(),
             registry: self.city.sensors.clone(),
-            clock: wall_clock(),
+            clock: super::wall_clock(),
             metrics: self.metrics.clone(),
         };
         let ingest = Ingest::start(self.settings.ingest.clone(), parts, &CancellationToken::new())?;
@@ -194,14 +178,6 @@ fn taking(status: &ingest::Status) -> Result<(), String> {
         ingest::Status::Ready => Ok(()),
         ingest::Status::NotReady(why) => Err(why.join("; ")),
     }
-}
-
-/// The only place where the service asks what time it is.
-fn wall_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    })
 }
 
 fn version(city: &City) -> serde_json::Value {

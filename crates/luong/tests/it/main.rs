@@ -6,6 +6,7 @@ mod service;
 
 mod command_line;
 mod deploy;
+mod explain;
 mod forecast;
 mod roles;
 mod up;

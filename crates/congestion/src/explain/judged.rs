@@ -1,0 +1,70 @@
+//! From what is believed to the classes that are told.
+
+use model::{LevelOfService, LinkState};
+use roadnet::LinkIndex;
+
+use super::{Class, Measure};
+use crate::Analyzer;
+use crate::level;
+use crate::partition::{Context, Partition};
+use crate::regime::Regimes;
+use crate::told::Basis;
+
+/// What is believed of a link, and what is told for it.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) belief: Option<Regimes>,
+    pub(super) class: Option<Class>,
+    pub(super) measure: Option<Measure>,
+}
+
+pub(super) fn of(
+    analyzer: &Analyzer,
+    partition: &Partition,
+    link: LinkIndex,
+    state: &LinkState,
+    context: &Context<'_>,
+) -> Judged {
+    let site = &context.sites[link.index()];
+    if let Some(cell) = partition.cell(link.0).filter(|cell| cell.own.counts()) {
+        return judge(&Basis::of_sensors(&cell.own, site, &partition.typical), state, context);
+    }
+    let Some((belief, own)) = analyzer.graph.known(link, context) else { return Judged::default() };
+    let running_share = partition.typical.running_share;
+    judge(&Basis { belief: &belief, own: &own, source: state.source, site, running_share }, state, context)
+}
+
+fn judge(basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Judged {
+    Judged {
+        belief: Some(*basis.belief),
+        class: class(basis, state, context),
+        measure: measure(basis, state, context),
+    }
+}
+
+fn class(basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Option<Class> {
+    let config = context.config;
+    let (chance, own, site) = (basis.chance(), basis.own, basis.site);
+    Some(Class {
+        level: state.level_of_service?,
+        congested: state.congested?,
+        share: f64::from(state.speed_kmh?) / own.free_kmh(site),
+        levels: level::probabilities(|cut| chance.above(own.y_of(LevelOfService::SHARES[cut], site))),
+        level_margin: config.hysteresis_level,
+        congested_probability: chance.above(own.congested_y(site, config)),
+        congested_bar: config.congested_probability,
+        congested_kept_bar: config.congested_probability - config.hysteresis_probability,
+    })
+}
+
+fn measure(basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Option<Measure> {
+    let config = &context.config.facility;
+    let measured = basis.measured()?;
+    Some(Measure {
+        facility: measured.facility,
+        level: state.los_facility,
+        value: measured.value_at(basis.belief.quantile(0.5)),
+        cuts: *measured.cuts(config),
+        levels: level::probabilities(|cut| measured.beyond(cut, config)),
+    })
+}

@@ -1,0 +1,116 @@
+//! What a link's own sensors said, and what it weighs.
+
+use model::{Quality, SensorId, Timestamp};
+use roadnet::LinkIndex;
+
+use super::trace::Trace;
+use super::{Evidence, Heard, Said, speed};
+use crate::evidence::Means;
+use crate::link::{self, Cell};
+use crate::partition::{Context, Partition};
+use crate::sample::{Sample, What};
+
+/// What was seen of a link.
+pub(super) struct Seen {
+    pub(super) sensors: Vec<Heard>,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) typical_weight: f64,
+    pub(super) silence_odds: f64,
+}
+
+/// Returns what the link's own sensors say of it at that instant.
+pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context: &Context<'_>) -> Seen {
+    let heard = partition.cell(link.0).filter(|_| at > Timestamp::MIN);
+    let Some(cell) = heard else {
+        return Seen { sensors: Vec::new(), evidence: Vec::new(), typical_weight: 1.0, silence_odds: 1.0 };
+    };
+    let mut trace = Trace::default();
+    cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
+    let jammed = cell.own.belief.jammed;
+    let site = &context.sites[link.index()];
+    let evidence = trace.pieces.iter().map(|piece| Evidence {
+        means: piece.means,
+        age_s: link::ages_s(piece.band, context.config),
+        speed: speed(piece.seen, site),
+        weight: piece.weight(jammed),
+        jam_odds: piece.jam_odds,
+    });
+    Seen {
+        evidence: evidence.collect(),
+        sensors: sensors(cell, &trace, partition, at, context),
+        typical_weight: trace.typical_weight(jammed),
+        silence_odds: trace.end().map_or(1.0, |end| cell.own.belief.odds_against(end)),
+    }
+}
+
+/// Readings of one sensor, and how many of each band and means are its.
+struct Group<'a> {
+    newest: &'a Sample,
+    readings: usize,
+    parts: Vec<(usize, Means)>,
+}
+
+fn sensors(
+    cell: &Cell,
+    trace: &Trace,
+    partition: &Partition,
+    at: Timestamp,
+    context: &Context<'_>,
+) -> Vec<Heard> {
+    let now = at.as_millis();
+    let jammed = cell.own.belief.jammed;
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for sample in cell.window().all() {
+        let place =
+            groups.iter().position(|group| group.newest.sensor == sample.sensor).unwrap_or_else(|| {
+                groups.push(Group { newest: sample, readings: 0, parts: Vec::new() });
+                groups.len() - 1
+            });
+        let group = &mut groups[place];
+        (group.newest, group.readings) = (sample, group.readings + 1);
+        // What is not believed is named, and weighs nothing.
+        let believed = Some(sample).filter(|sample| partition.health().believes(sample));
+        let means =
+            believed.and_then(|sample| Means::of(sample, context.devices.get(sample.sensor as usize)));
+        group.parts.extend(means.map(|means| (link::band_of(age_s(sample, now)), means)));
+    }
+    let all = |part: &(usize, Means)| groups.iter().flat_map(|g| &g.parts).filter(|p| *p == part).count();
+    let piece = |part: &(usize, Means)| trace.pieces.iter().find(|p| (p.band, p.means) == *part);
+    let weigh = |part: &(usize, Means)| piece(part).map_or(0.0, |p| p.weight(jammed) / all(part) as f64);
+    let mut heard: Vec<Heard> = groups
+        .iter()
+        .map(|group| Heard {
+            sensor: name(group.newest.sensor, partition, context),
+            readings: group.readings,
+            age_s: age_s(group.newest, now),
+            newest: said(&group.newest.what),
+            quality: Quality(group.newest.quality).with(partition.health().quality(group.newest.sensor)),
+            weight: group.parts.iter().map(weigh).sum(),
+        })
+        .collect();
+    heard.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    heard
+}
+
+fn age_s(sample: &Sample, now: i64) -> f64 {
+    (now - sample.at) as f64 / 1000.0
+}
+
+fn name(sensor: u32, partition: &Partition, context: &Context<'_>) -> SensorId {
+    let registered = context.registry.sensors().get(sensor as usize).map(|sensor| sensor.id.clone());
+    registered.or_else(|| partition.stranger_named(sensor)).unwrap_or_default()
+}
+
+fn said(what: &What) -> Said {
+    let known = |value: f32| (!value.is_nan()).then_some(value);
+    match *what {
+        What::Count { n, speed, occupancy, .. } => {
+            Said::Counted { vehicles: known(n), speed_kmh: known(speed), occupancy: known(occupancy) }
+        }
+        What::Passage { speed, .. } => Said::Passed { speed_kmh: known(speed) },
+        What::Queue { queue_m, .. } => Said::Queued { queue_m: known(queue_m) },
+        What::Probe { speed, .. } => Said::Drove { speed_kmh: speed },
+        What::Signal { .. } => Said::Signal,
+        What::Alert { confidence } => Said::Alert { confidence },
+    }
+}

@@ -1,0 +1,80 @@
+//! What is explained is what was told.
+
+use congestion::{Analyzer, Explanation};
+
+use crate::city::{START, city};
+use crate::states::until;
+
+fn explain(analyzer: &Analyzer, link: &str) -> Explanation {
+    let link = city().network.find(link).expect("a link of the city");
+    analyzer.explain(link).expect("its partition is owned")
+}
+
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-6
+}
+
+#[test]
+fn the_numbers_of_an_explanation_are_those_of_the_published_state() {
+    let analyzer = until(600, |_| {});
+    for state in analyzer.snapshot() {
+        let explained = explain(&analyzer, state.link.as_str());
+        assert_eq!(explained.state, state);
+        let class = explained.class.expect("all links are reached");
+        assert_eq!((Some(class.level), Some(class.congested)), (state.level_of_service, state.congested));
+        assert!(near(class.share * explained.road.free_flow_kmh, f64::from(state.speed_kmh.unwrap())));
+        assert!(near(class.levels.iter().sum(), 1.0), "{:?}", class.levels);
+        let bar = if class.congested { class.congested_kept_bar } else { class.congested_bar };
+        assert_eq!(class.congested_probability >= bar, class.congested);
+        if let Some(measure) = explained.measure {
+            assert_eq!(measure.level, state.los_facility);
+            assert!(near(measure.levels.iter().sum(), 1.0), "{:?}", measure.levels);
+        }
+        assert!(state.los_facility.is_some() || !explained.road.signal_at_end);
+    }
+}
+
+#[test]
+fn weights_are_shares_and_add_up_to_one() {
+    let analyzer = until(600, |_| {});
+    for state in analyzer.snapshot() {
+        let explained = explain(&analyzer, state.link.as_str());
+        let pieces = explained.evidence.iter().map(|piece| piece.weight);
+        let weights: Vec<f64> = pieces.chain([explained.typical.weight]).collect();
+        assert!(weights.iter().all(|weight| (-1e-9..=1.0).contains(weight)), "{weights:?}");
+        assert!(near(weights.iter().sum(), 1.0), "{weights:?}");
+        // Nothing has settled yet, so that all evidence is from readings in the window.
+        let readings: f64 = explained.sensors.iter().map(|heard| heard.weight).sum();
+        assert!(near(readings + explained.typical.weight, 1.0), "{}: {readings}", state.link);
+        if !explained.neighbours.is_empty() {
+            assert!(near(explained.neighbours.iter().map(|next| next.weight).sum(), 1.0));
+        }
+    }
+}
+
+#[test]
+fn a_jammed_link_names_its_sensors_its_neighbours_and_its_queue() {
+    let analyzer = until(700, |_| {});
+    let counted = explain(&analyzer, "l6");
+    assert_eq!(counted.sensors[0].sensor.as_str(), "loop-6");
+    assert!(counted.sensors[0].age_s >= 0.0 && counted.neighbours.is_empty());
+    assert!(counted.believed.unwrap().jammed > counted.typical.jammed);
+    assert!(counted.class.unwrap().congested);
+    let queue = counted.queue.expect("a queue");
+    assert_eq!((queue.head.as_str(), queue.turns_to_head), ("l7", 1));
+    assert!(queue.since > START && queue.length_m > 0.0);
+
+    let uncounted = explain(&analyzer, "l5");
+    let around: Vec<_> = uncounted.neighbours.iter().map(|next| (next.link.as_str(), next.before)).collect();
+    assert_eq!(around, [("l4", true), ("l6", false)]);
+}
+
+#[test]
+fn nothing_is_explained_of_links_of_others() {
+    let city = city();
+    let link = city.network.find("l0").unwrap();
+    let others: Vec<u32> = (0..4).filter(|p| *p != city.network.partition(link, 4)).collect();
+    assert_eq!(city.analyzer(&others).explain(link), None);
+    // Of our own, that nothing was said.
+    assert!(city.whole().explain(link).unwrap().class.is_none());
+}

@@ -1,0 +1,73 @@
+//! The analyser as it was at an instant of the log.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use congestion::Analyzer;
+use eventlog::{Delivery, Fetched, Log, Start, Subscription};
+use model::Timestamp;
+use wire::topic::OBSERVATIONS;
+
+use super::checkpoint::Checkpoints;
+use super::metrics::Metrics;
+use super::work::Work;
+use super::{Analyse, FETCH_RECORDS};
+use crate::explain::NotThere;
+
+/// Folds the log up to an instant, or to its end: from the role's checkpoint where one of all partitions fits, else from
+/// `analyse.replay_h` before.
+pub(crate) async fn fold_until(analyse: Analyse, until: Option<Timestamp>) -> anyhow::Result<Analyzer> {
+    let log = &analyse.log;
+    let (begin, end) = (log.offsets_at(OBSERVATIONS, 0).await?, log.end_offsets(OBSERVATIONS).await?);
+    let last: Vec<u64> =
+        end.iter().zip(&begin).map(|(end, begin)| end.saturating_sub(1).max(*begin)).collect();
+    let newest = times(log, &last, &end).await?.into_iter().max();
+    let newest = newest.ok_or_else(|| NotThere("the log holds no observations".to_owned()))?;
+    let until = until.unwrap_or(newest);
+    if until > newest {
+        return Err(NotThere(format!("{until} is after the end of the log, {newest}")).into());
+    }
+    let ends = log.offsets_at(OBSERVATIONS, until.as_millis() + 1).await?;
+    if ends.iter().zip(&begin).all(|(end, begin)| end <= begin) {
+        let oldest = times(log, &begin, &end).await?.into_iter().min().unwrap_or(newest);
+        return Err(NotThere(format!("{until} is before the log begins, {oldest}")).into());
+    }
+    let analyse = Analyse { clock: std::sync::Arc::new(move || until), ..analyse };
+    let owned: Vec<u32> = (0..analyse.partitions).collect();
+    let checkpoints = Checkpoints::new(analyse.folder.clone());
+    let mut work = Work::begin(&analyse, &owned, &checkpoints, &ends).await?;
+    let metrics = Metrics::register(&prometheus::Registry::new())?;
+    let positions = work.positions().values().copied().collect();
+    read(&analyse.log, positions, &ends, |fetched| drop(work.fold(&fetched, None, &metrics))).await?;
+    Ok(work.into_analyzer(until))
+}
+
+/// Returns the time of the record at each of those offsets, where there is one.
+async fn times(log: &Log, offsets: &[u64], end: &[u64]) -> anyhow::Result<Vec<Timestamp>> {
+    let next: Vec<u64> = offsets.iter().zip(end).map(|(offset, end)| (*offset + 1).min(*end)).collect();
+    let mut times = Vec::new();
+    let take = |fetched: Fetched| times.push(Timestamp::from_millis(fetched.record.timestamp_ms));
+    read(log, offsets.to_vec(), &next, take).await?;
+    Ok(times)
+}
+
+/// Reads the records from those offsets to before those ends.
+async fn read(log: &Log, from: Vec<u64>, ends: &[u64], mut take: impl FnMut(Fetched)) -> anyhow::Result<()> {
+    let mut missing: BTreeMap<u32, u64> = (0..).zip(ends.iter().copied()).collect();
+    missing.retain(|partition, end| from.get(*partition as usize).is_some_and(|from| from < end));
+    let subscription = Subscription::All { topic: OBSERVATIONS.into(), start: Start::Offsets(from) };
+    let mut consumer = log.consume(subscription).await.context("reading observations")?;
+    while !missing.is_empty() {
+        let Delivery::Records(records) = consumer.next(FETCH_RECORDS).await? else { continue };
+        for fetched in records {
+            let Some(end) = missing.get(&fetched.partition).copied() else { continue };
+            if fetched.offset + 1 >= end {
+                missing.remove(&fetched.partition);
+            }
+            if fetched.offset < end {
+                take(fetched);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! An explanation as an engineer on call reads it.
+
+use std::fmt::{self, Display, Formatter};
+
+use congestion::{
+    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Said, Speed,
+    Usual,
+};
+use model::{LevelOfService, Quality, Source, Timestamp};
+
+/// Prints the explanation.
+pub(super) struct Text<'a>(pub(super) &'a Explanation);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let all = self.0;
+        road(f, all)?;
+        state(f, all)?;
+        sensors(f, &all.sensors)?;
+        evidence(f, &all.evidence, &all.typical)?;
+        all.believed.iter().try_for_each(|believed| belief(f, believed))?;
+        neighbours(f, &all.neighbours)?;
+        all.class.iter().try_for_each(|judged| class(f, judged))?;
+        all.measure.iter().try_for_each(|judged| measure(f, judged))?;
+        queue(f, all.queue.as_ref())
+    }
+}
+
+fn road(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
+    let road = &all.road;
+    let end = if road.signal_at_end { "a signal at its end" } else { "no signal at its end" };
+    let (link, lanes) = (&all.state.link, road.lanes);
+    let (length_m, free_kmh) = (road.length_m, road.free_flow_kmh);
+    writeln!(f, "link {link}: {length_m:.0} m, {lanes} lanes, free flow {free_kmh:.0} km/h, {end}")
+}
+
+fn state(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
+    let state = &all.state;
+    if state.valid_at == Timestamp::MIN {
+        return writeln!(f, "nothing was ever said of it");
+    }
+    let level =
+        |level: Option<LevelOfService>| level.map_or("not known".to_owned(), |level| level.to_string());
+    let congested = state.congested.map_or("not known", |congested| if congested { "yes" } else { "no" });
+    writeln!(f, "state at {}", state.valid_at)?;
+    writeln!(
+        f,
+        "  speed {} km/h (80 %: {} to {}), travel time {} s, delay {} s",
+        known(state.speed_kmh),
+        known(state.speed_lo_kmh),
+        known(state.speed_hi_kmh),
+        known(state.travel_time_s),
+        known(state.delay_s)
+    )?;
+    writeln!(
+        f,
+        "  flow {} veh/h, {} pcu/h, {} mcu/h; density {} veh/km; queue {} m",
+        known(state.flow_vph),
+        known(state.flow_pcuph),
+        known(state.flow_mcuph),
+        known(state.density_vpkm),
+        known(state.queue_m)
+    )?;
+    writeln!(
+        f,
+        "  level of service {}, by its own measure {}; congested: {congested}",
+        level(state.level_of_service),
+        level(state.los_facility)
+    )?;
+    let age = state.age_s.map_or(String::new(), |age_s| format!(", newest reading {age_s:.1} s old"));
+    writeln!(f, "  source {}{age}; quality {}", state.source.name(), Flags(state.quality))?;
+    match state.source {
+        Source::None => writeln!(f, "  no evidence reaches it: nothing is known"),
+        Source::Profile => writeln!(f, "  no evidence reaches it: this is usual at this time of the week"),
+        Source::Observed | Source::Estimated => Ok(()),
+    }
+}
+
+fn sensors(f: &mut Formatter<'_>, sensors: &[Heard]) -> fmt::Result {
+    if sensors.is_empty() {
+        return writeln!(f, "\nno sensor of its own was heard in the last minutes");
+    }
+    writeln!(f, "\nwhat its sensors said (weight: share of the speed that rests on it)")?;
+    writeln!(f, "  weight  readings  newest       quality  said last")?;
+    for heard in sensors {
+        writeln!(
+            f,
+            "  {:>6.3}  {:>8}  {:>6.1} s  {:>10}  {}: {}",
+            heard.weight,
+            heard.readings,
+            heard.age_s,
+            Flags(heard.quality).to_string(),
+            heard.sensor,
+            Words(heard.newest)
+        )?;
+    }
+    Ok(())
+}
+
+fn evidence(f: &mut Formatter<'_>, evidence: &[Evidence], typical: &Usual) -> fmt::Result {
+    writeln!(
+        f,
+        "\nwhat that comes to, oldest first (the weights add up to 1; jam odds: the factor it put on them)"
+    )?;
+    writeln!(f, "  weight  speed                 jam odds  what")?;
+    let lost = typical.signal_s.map_or(String::new(), |s| format!(", {s:.1} s lost at the signal"));
+    let (weight, share) = (typical.weight, 100.0 * typical.running_share);
+    let typical_speed = Shown(typical.free).to_string();
+    writeln!(
+        f,
+        "  {weight:>6.3}  {typical_speed:<20}         -  typical here: {share:.0} % of free flow{lost}"
+    )?;
+    let (jams, jammed) = (Shown(typical.jam), 100.0 * typical.jammed);
+    writeln!(f, "{:>41}jams run {jams}; {jammed:.0} % of links are jammed", "")?;
+    for piece in evidence {
+        let by = match piece.means {
+            Means::Cameras => "cameras",
+            Means::Loops => "loops",
+            Means::Probes => "probes",
+        };
+        let ages = match piece.age_s {
+            (from, Some(to)) => format!("{from:.0} to {to:.0} s ago"),
+            (from, None) => format!("more than {from:.0} s ago"),
+        };
+        let (weight, speed, odds) = (piece.weight, Shown(piece.speed).to_string(), piece.jam_odds);
+        writeln!(f, "  {weight:>6.3}  {speed:<20}  x {odds:>6.3}  {by}, {ages}")?;
+    }
+    Ok(())
+}
+
+fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
+    writeln!(f, "\nwhat is believed of it now")?;
+    if believed.silence_odds > 1.0 + 1e-6 {
+        let odds = believed.silence_odds;
+        writeln!(f, "  nobody has passed its loops for long: jam odds x {odds:.3}")?;
+    }
+    let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
+    writeln!(f, "  {free:>5.1} %: free, {}", Shown(believed.free))?;
+    writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))
+}
+
+fn neighbours(f: &mut Formatter<'_>, neighbours: &[Neighbour]) -> fmt::Result {
+    if neighbours.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\nnothing counts on it: its jams and its flow are guessed from its neighbours")?;
+    writeln!(f, "  weight  jammed  flow        turns")?;
+    for next in neighbours {
+        let turns = if next.before { "of its vehicles come from it" } else { "of its vehicles turn into it" };
+        let flow = next.flow_vph.map_or("- veh/h".to_owned(), |flow_vph| format!("{flow_vph:.0} veh/h"));
+        let (weight, jammed) = (next.weight, 100.0 * next.jammed);
+        let (share, link) = (100.0 * next.turn_share, &next.link);
+        writeln!(f, "  {weight:>6.3}  {jammed:>4.0} %  {flow:<10}  {link}: {share:.0} % {turns}")?;
+    }
+    Ok(())
+}
+
+fn class(f: &mut Formatter<'_>, class: &Class) -> fmt::Result {
+    writeln!(f, "\nwhy level {}: speed is {:.1} % of free flow", class.level, 100.0 * class.share)?;
+    writeln!(f, "  cuts {} %", list(LevelOfService::SHARES.map(|share| 100.0 * share), "/"))?;
+    writeln!(f, "  probabilities {}", Levels(class.levels))?;
+    let margin = class.level_margin;
+    writeln!(
+        f,
+        "  told is the level that is worth most (right 1, a neighbour 0.5), left for one worth {margin} more"
+    )?;
+    let (word, against) =
+        if class.congested { ("congested", "kept down to") } else { ("not congested", "told from") };
+    let bar = if class.congested { class.congested_kept_bar } else { class.congested_bar };
+    let probability = class.congested_probability;
+    writeln!(f, "why {word}: the probability of that is {probability:.3}; it is {against} {bar:.2}")
+}
+
+fn measure(f: &mut Formatter<'_>, measure: &Measure) -> fmt::Result {
+    let level = measure.level.map_or("not known".to_owned(), |level| level.to_string());
+    let (value, what) = match measure.facility {
+        Facility::Expressway => (measure.value, "passenger cars per km and lane on an expressway"),
+        Facility::Signal => (measure.value, "s of control delay at its signal"),
+        Facility::GiveWay => (measure.value, "s of control delay where it gives way"),
+    };
+    writeln!(f, "why level {level} by its own measure: {value:.1} {what}")?;
+    writeln!(f, "  cuts {}", list(measure.cuts, "/"))?;
+    writeln!(f, "  probabilities {}", Levels(measure.levels))
+}
+
+fn queue(f: &mut Formatter<'_>, queue: Option<&Queue>) -> fmt::Result {
+    let Some(queue) = queue else { return writeln!(f, "\nit stands in no queue that was told") };
+    let place = match queue.turns_to_head {
+        0 => "it is the head: what holds the queue back is at its end or behind it".to_owned(),
+        1 => "the head is the next link".to_owned(),
+        turns => format!("the head is {turns} turns further on"),
+    };
+    let (head, links, length_m, since) = (&queue.head, queue.links, queue.length_m, queue.since);
+    writeln!(f, "\nqueue behind {head}: {links} links, {length_m:.0} m, since {since}; {place}")
+}
+
+fn known(value: Option<f32>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.1}"))
+}
+
+fn list(values: [f64; 5], between: &str) -> String {
+    values.map(|value| format!("{value:.1}")).join(between)
+}
+
+/// A speed with its spread.
+struct Shown(Speed);
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Speed { kmh, factor } = self.0;
+        write!(f, "{kmh:.1} km/h, x/: {factor:.2}")
+    }
+}
+
+/// Probabilities of the levels.
+struct Levels([f64; 6]);
+
+impl Display for Levels {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let shown = LevelOfService::ALL.iter().zip(self.0).map(|(level, p)| format!("{level} {p:.2}"));
+        f.write_str(&shown.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Flags in words.
+struct Flags(Quality);
+
+impl Display for Flags {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let words = [
+            (Quality::VALUE_REMOVED, "value removed"),
+            (Quality::CLOCK_SUSPECT, "clock suspect"),
+            (Quality::SNAPPED, "snapped"),
+            (Quality::SENSOR_SUSPECT, "sensor suspect"),
+            (Quality::STALE, "stale"),
+        ];
+        let set: Vec<_> =
+            words.into_iter().filter(|(flag, _)| self.0.has(*flag)).map(|(_, word)| word).collect();
+        f.write_str(&if set.is_empty() { "good".to_owned() } else { set.join(", ") })
+    }
+}
+
+/// A reading in words.
+struct Words(Said);
+
+impl Display for Words {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Said::Counted { vehicles, speed_kmh, occupancy } => {
+                let covered = known(occupancy.map(|occupancy| 100.0 * occupancy));
+                write!(f, "{} vehicles at {} km/h, covered {covered} %", known(vehicles), known(speed_kmh))
+            }
+            Said::Passed { speed_kmh } => write!(f, "one vehicle passed at {} km/h", known(speed_kmh)),
+            Said::Queued { queue_m } => write!(f, "a queue of {} m", known(queue_m)),
+            Said::Drove { speed_kmh } => write!(f, "a vehicle on its way at {speed_kmh:.1} km/h"),
+            Said::Signal => f.write_str("its signal changed"),
+            Said::Alert { confidence } => write!(f, "an alert, confidence {confidence:.2}"),
+        }
+    }
+}
