@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::delay::Typical;
 use crate::events::Faults;
 use crate::explain;
+use crate::field::{self, Field};
 use crate::forecast::{self, Seen};
 use crate::forecasts::Forecasts;
 use crate::incident::{Around, Incidents};
@@ -42,6 +43,7 @@ pub(crate) struct Graph {
     /// Over all links that count.
     mix: Mix,
     coupling: Coupling,
+    field: Field,
     smoothing: Smoothing,
     /// By partition number: what is typical there.
     typical: Vec<(u32, Typical)>,
@@ -68,6 +70,9 @@ impl Mix {
     const UNKNOWN: Self = Self { pcu: 1.0, mcu: 1.0, persons: 1.0 };
 }
 
+/// What the guess of the coupling of jams is worth, in squared departures of their probability: a few dozen jammed pairs.
+const COUPLING_SQUARES: f64 = 10.0;
+
 /// Sweeps per graph boundary; warm-started, so that a change has spread by two links at once and on at each boundary.
 const SWEEPS: usize = 2;
 
@@ -83,7 +88,8 @@ impl Graph {
             work: Work::default(),
             at: Timestamp::MIN,
             mix: Mix::UNKNOWN,
-            coupling: Coupling::default(),
+            coupling: Coupling::guessed(COUPLING_SQUARES),
+            field: Field::new(links),
             smoothing: Smoothing::default(),
             typical: Vec::new(),
             levels: vec![Level::default(); links],
@@ -227,13 +233,15 @@ impl Graph {
             if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
                 let (own, rest) = (self.own[link], self.rest(link, context));
                 self.pairs.note(link as u32, own.belief);
-                self.believe(link, own.belief, own.belief.jammed - rest.jammed, own.flow_vph, network);
+                self.believe(link, own.belief, &rest, own.flow_vph, network);
                 self.work.done(link);
             }
         }
         if learns {
             let own = &self.own;
-            self.coupling.learn(network, &self.turns, &self.departure, |link| own[link.index()].counts());
+            let counts = |link: LinkIndex| own[link.index()].counts();
+            self.coupling.learn(network, &self.turns, &self.departure, counts);
+            self.field.learn(network, &self.turns, counts);
             self.smooth(context);
             self.work.all_again();
         }
@@ -241,7 +249,7 @@ impl Graph {
             if self.work.is_due(link) && !self.reached[link] {
                 // What was estimated from evidence that is gone must not echo between neighbours.
                 let rest = self.rest(link, context);
-                self.believe(link, rest, 0.0, f64::NAN, network);
+                self.believe(link, rest, &rest, f64::NAN, network);
                 self.work.done(link);
             }
         }
@@ -279,31 +287,35 @@ impl Graph {
     fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
         let rest = self.rest(place, context);
-        let mut around = 0.0;
+        let mut prior = rest;
         if context.config.parts.neighbours {
-            around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
+            let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
+            prior.jammed = (rest.jammed + around).clamp(0.02, 0.9);
+            prior.free = self.field.prior(network, &self.turns, link, rest.free);
         }
-        let prior = Regimes { jammed: (rest.jammed + around).clamp(0.02, 0.9), ..rest };
         let own = &self.own[place];
         let belief = if own.newest_at == i64::MIN {
             self.smoothing.of(place).unwrap_or(prior)
         } else {
-            Regimes { jammed: prior.jammed, ..own.belief }.by_odds(own.belief.odds_against(&rest))
+            let free = field::upon(prior.free, own.belief.free, rest.free);
+            Regimes { jammed: prior.jammed, free, ..own.belief }.by_odds(own.belief.odds_against(&rest))
         };
         let belief = self.pairs.aided(link.0, belief, &rest);
         let flow_vph =
             neighbours::flow(network, &self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
-        self.believe(place, belief, belief.jammed - rest.jammed, flow_vph, network);
+        self.believe(place, belief, &rest, flow_vph, network);
     }
 
     /// Takes what is to be believed of a link. A change that no reader could see is not passed on to its neighbours, or the least of
     /// them would go round the whole city.
-    fn believe(&mut self, link: usize, belief: Regimes, departure: f64, flow_vph: f64, network: &Network) {
+    fn believe(&mut self, link: usize, belief: Regimes, rest: &Regimes, flow_vph: f64, network: &Network) {
         /// A thousandth of what makes a link congested, and a vehicle in a day.
         const LEAST_DEPARTURE: f64 = 0.0005;
         const LEAST_VPH: f64 = 0.05;
         let far = |new: f64, old: f64, least: f64| new.is_nan() != old.is_nan() || (new - old).abs() > least;
+        let departure = belief.jammed - rest.jammed;
         let departs = far(departure, self.departure[link], LEAST_DEPARTURE);
+        let runs = self.field.note(link, belief.free, rest.free);
         let flows = far(flow_vph, self.flow_vph[link], LEAST_VPH);
         if departs {
             self.departure[link] = departure;
@@ -313,8 +325,9 @@ impl Graph {
         }
         let changed = belief != self.belief[link];
         self.belief[link] = belief;
-        if changed || departs || flows {
-            self.work.believed(link, network, departs || flows);
+        let seen_around = departs || runs || flows;
+        if changed || seen_around {
+            self.work.believed(link, network, seen_around);
         }
     }
 

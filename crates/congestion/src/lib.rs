@@ -30,6 +30,7 @@ mod events;
 mod evidence;
 mod explain;
 mod facility;
+mod field;
 mod fleet;
 mod flow;
 pub mod forecast;

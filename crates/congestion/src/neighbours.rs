@@ -4,6 +4,8 @@
 //! is learned from those pairs of neighbours that are both measured (it is near 0 where signals hold vehicles back, and
 //! higher where jams spread). Swept in the order of links, warm-started from the boundary before.
 //!
+//! How fast they run when they are free: `field`.
+//!
 //! Flow: what leaves the links before it enters it, split by lanes; what enters the links behind it comes from it, split
 //! likewise. A side counts for more the fewer of its vehicles turn off to other links or come from them.
 
@@ -16,14 +18,11 @@ use crate::turns::Turns;
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Coupling {
     products: f64,
+    /// Of the neighbours' mean, and of the link itself.
     squares: f64,
-}
-
-impl Default for Coupling {
-    fn default() -> Self {
-        // Before anything is learned: a share of 0.3, worth a few dozen jammed pairs.
-        Self { products: 0.3 * 10.0, squares: 10.0 }
-    }
+    own_squares: f64,
+    /// What the guess is worth.
+    prior: f64,
 }
 
 /// Tells for each link whether evidence reaches it: it is heard of itself, or is a few turns from one that is.
@@ -49,8 +48,20 @@ pub(crate) fn reached(network: &Network, heard: impl Fn(LinkIndex) -> bool) -> V
 }
 
 impl Coupling {
+    /// Before anything is learned: a share of 0.3, worth that sum of squared departures.
+    pub(crate) fn guessed(worth: f64) -> Self {
+        Self { products: 0.3 * worth, squares: worth, own_squares: worth, prior: worth }
+    }
+
     pub(crate) fn share(self) -> f64 {
         (self.products / self.squares).clamp(0.0, 0.9)
+    }
+
+    /// Returns the part of the variance of departures that neighbours do not explain.
+    pub(crate) fn unexplained(self) -> f64 {
+        let share = self.share();
+        let left = self.own_squares - 2.0 * share * self.products + share * share * self.squares;
+        (left / self.own_squares).clamp(0.05, 1.0)
     }
 
     /// Takes what measured links and their measured neighbours depart by; to be called about once a minute.
@@ -63,13 +74,16 @@ impl Coupling {
     ) {
         /// Half of it is forgotten in two hours: how jams spread changes with the time of day.
         const KEPT: f64 = 0.994;
-        let prior = Self::default();
+        let prior = Self::guessed(self.prior);
         self.products = prior.products + KEPT * (self.products - prior.products);
         self.squares = prior.squares + KEPT * (self.squares - prior.squares);
+        self.own_squares = prior.own_squares + KEPT * (self.own_squares - prior.own_squares);
         for link in network.indices().filter(|link| measured(*link)) {
             if let Some(around) = mean_around(network, turns, link, departure, &measured) {
-                self.products += around * departure[link.index()];
+                let own = departure[link.index()];
+                self.products += around * own;
                 self.squares += around * around;
+                self.own_squares += own * own;
             }
         }
     }
@@ -82,13 +96,22 @@ fn mean_around(
     departure: &[f64],
     counts: impl Fn(LinkIndex) -> bool,
 ) -> Option<f64> {
-    let after = network.downstream(link).iter().zip(turns.of(link));
-    let (sum, weight) = after
-        .chain(network.upstream(link).iter().zip(turns.brought(link)))
-        .filter(|(next, _)| **next != link && counts(**next))
-        .map(|(next, share)| (next.index(), f64::from(*share)))
-        .fold((0.0, 0.0), |(sum, all), (next, share)| (sum + share * departure[next], all + share));
+    let (sum, weight) = turns_around(network, turns, link)
+        .filter(|(next, _)| counts(*next))
+        .fold((0.0, 0.0), |(sum, all), (next, share)| (sum + share * departure[next.index()], all + share));
     (weight > 0.0).then(|| sum / weight)
+}
+
+/// Yields the links that a link's traffic goes on to and comes from, with the share of it.
+pub(crate) fn turns_around<'a>(
+    network: &'a Network,
+    turns: &'a Turns,
+    link: LinkIndex,
+) -> impl Iterator<Item = (LinkIndex, f64)> + 'a {
+    let after = network.downstream(link).iter().zip(turns.of(link));
+    let before = network.upstream(link).iter().zip(turns.brought(link));
+    let around = after.chain(before).filter(move |(next, _)| **next != link);
+    around.map(|(next, share)| (*next, f64::from(*share)))
 }
 
 /// Returns by how much more than usual a link is likely to be jammed, going by its neighbours.

@@ -1,0 +1,158 @@
+//! How fast links without counters run when they are free: a Gaussian Markov random field on the turns.
+//!
+//! What is told apart by place is the residual `r = y - y_typical` of the free regime (`y = ln(v_free / v)`). Given all others, a
+//! link's residual is taken to be normal around `rho` times the turn-weighted mean of its neighbours' residuals: a conditional
+//! autoregression (Besag 1974), the sparse form of a Gaussian Markov random field (Rue and Held 2005). `rho`, and the part of the
+//! variance that neighbours leave unexplained, are learned from links that are measured and have measured neighbours. The field is
+//! solved by Gauss-Seidel sweeps, warm-started from the boundary before; a neighbour's own doubt is carried on by the law of total
+//! variance. Far from any sensor that ends at what is typical and its spread.
+
+use roadnet::{LinkIndex, Network};
+use serde::{Deserialize, Serialize};
+
+use crate::fusion::Belief;
+use crate::neighbours::{self, Coupling};
+use crate::turns::Turns;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Field {
+    coupling: Coupling,
+    /// Per link, as last passed on to its neighbours; in `y`.
+    residual: Vec<f64>,
+    /// Variance of the residual, per link.
+    var: Vec<f64>,
+}
+
+/// What is worth passing on: a tenth of a percent of the travel time, and a thousandth of the spread of a free link.
+const LEAST_Y: f64 = 0.001;
+const LEAST_VAR: f64 = 0.0001;
+
+/// What is guessed before anything is learned is worth this much of the squared residuals: a dozen links at signals.
+const PRIOR_SQUARES: f64 = 1.0;
+
+impl Field {
+    pub(crate) fn new(links: usize) -> Self {
+        Self { coupling: Coupling::guessed(PRIOR_SQUARES), residual: vec![0.0; links], var: vec![0.0; links] }
+    }
+
+    /// Takes what measured links and their measured neighbours depart by; to be called about once a minute.
+    pub(crate) fn learn(&mut self, network: &Network, turns: &Turns, measured: impl Fn(LinkIndex) -> bool) {
+        self.coupling.learn(network, turns, &self.residual, measured);
+    }
+
+    /// Takes what is believed of a free link; tells whether that is news to its neighbours.
+    pub(crate) fn note(&mut self, link: usize, free: Belief, typical: Belief) -> bool {
+        let residual = free.y - typical.y;
+        let news =
+            (residual - self.residual[link]).abs() > LEAST_Y || (free.var - self.var[link]).abs() > LEAST_VAR;
+        if news {
+            (self.residual[link], self.var[link]) = (residual, free.var);
+        }
+        news
+    }
+
+    /// Returns what a link's neighbours make one believe of it.
+    pub(crate) fn prior(&self, network: &Network, turns: &Turns, link: LinkIndex, typical: Belief) -> Belief {
+        let (mut all, mut mean, mut var) = (0.0, 0.0, 0.0);
+        for (next, share) in neighbours::turns_around(network, turns, link) {
+            all += share;
+            mean += share * self.residual[next.index()];
+            var += share * share * self.var[next.index()];
+        }
+        if all <= 0.0 {
+            return typical;
+        }
+        let rho = self.coupling.share();
+        let left = self.coupling.unexplained() * typical.var + rho * rho * var / (all * all);
+        Belief { y: typical.y + rho * mean / all, var: left.min(typical.var) }
+    }
+}
+
+/// Returns what follows for a link of which its own sensors said `own` beside `typical`, when `prior` takes the place of that.
+pub(crate) fn upon(prior: Belief, own: Belief, typical: Belief) -> Belief {
+    let said = (own.var.recip() - typical.var.recip()).max(0.0);
+    if said == 0.0 {
+        return prior;
+    }
+    let y = (own.y / own.var - typical.y / typical.var) / said;
+    prior.and(Belief { y, var: said.recip() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::streets::streets;
+
+    const TYPICAL: Belief = Belief { y: 0.3, var: 0.09 };
+
+    /// Three links in a row.
+    fn row() -> (Network, Turns) {
+        let network = streets(&[((0, 0), (3, 0)), ((3, 0), (6, 0)), ((6, 0), (9, 0))]);
+        let turns = Turns::new(&network);
+        (network, turns)
+    }
+
+    #[test]
+    fn a_link_between_two_slow_ones_is_slower_than_usual_and_surer_than_one_alone() {
+        let (network, turns) = row();
+        let mut field = Field::new(3);
+        let slow = Belief { y: 0.8, var: 0.01 };
+        assert!(field.note(0, slow, TYPICAL) && field.note(2, slow, TYPICAL));
+        let between = field.prior(&network, &turns, LinkIndex(1), TYPICAL);
+        assert!(between.y > TYPICAL.y && between.y < slow.y, "{between:?}");
+        assert!(between.var < TYPICAL.var, "{between:?}");
+    }
+
+    #[test]
+    fn where_nothing_departs_from_the_typical_neither_does_the_field() {
+        let (network, turns) = row();
+        let mut field = Field::new(3);
+        (0..3).for_each(|link| assert!(field.note(link, TYPICAL, TYPICAL)));
+        let prior = field.prior(&network, &turns, LinkIndex(1), TYPICAL);
+        assert!((prior.y - TYPICAL.y).abs() < 1e-12 && prior.var <= TYPICAL.var);
+    }
+
+    #[test]
+    fn pairs_that_move_together_couple_more_than_pairs_that_do_not() {
+        let (network, turns) = row();
+        let learned = |second: f64| {
+            let mut field = Field::new(3);
+            for turn in 0..200 {
+                let sign = if turn % 2 == 0 { 1.0 } else { -1.0 };
+                let at = |y: f64| Belief { y: TYPICAL.y + sign * y, var: 0.01 };
+                let first = if turn % 4 < 2 { at(0.4) } else { at(-0.4) };
+                field.note(0, at(0.4), TYPICAL);
+                field.note(1, if second > 0.0 { at(0.4) } else { first }, TYPICAL);
+                field.learn(&network, &turns, |link| link.0 < 2);
+            }
+            field.coupling
+        };
+        let (together, apart) = (learned(1.0), learned(0.0));
+        assert!(together.share() > 0.85 && apart.share() < 0.1, "{together:?} {apart:?}");
+        assert!(together.unexplained() < 0.2 && apart.unexplained() > 0.9);
+    }
+
+    proptest! {
+        #[test]
+        fn what_sensors_said_moves_the_prior_towards_it(prior_y in -0.2f64..1.0, own_y in -0.2f64..1.0, var in 0.001f64..0.08) {
+            let prior = Belief { y: prior_y, var: 0.05 };
+            let seen = Belief { y: own_y, var };
+            let both = upon(prior, TYPICAL.and(seen), TYPICAL);
+            prop_assert!(both.y >= prior_y.min(own_y) - 1e-9 && both.y <= prior_y.max(own_y) + 1e-9);
+            prop_assert!(both.var < prior.var + 1e-12);
+        }
+
+        #[test]
+        fn slower_neighbours_never_make_a_link_faster(y in -0.2f64..1.0, more in 0.0f64..1.0) {
+            let (network, turns) = row();
+            let at = |y: f64| {
+                let mut field = Field::new(3);
+                field.note(0, Belief { y, var: 0.02 }, TYPICAL);
+                field.prior(&network, &turns, LinkIndex(1), TYPICAL).y
+            };
+            prop_assert!(at(y + more) >= at(y) - 2.0 * LEAST_Y);
+        }
+    }
+}
