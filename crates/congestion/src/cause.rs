@@ -9,7 +9,7 @@ use model::HeadKind;
 use roadnet::LinkIndex;
 use serde::{Deserialize, Serialize};
 
-use crate::link::Own;
+use crate::own::Own;
 use crate::partition::Context;
 use crate::queue::Picture;
 

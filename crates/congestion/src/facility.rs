@@ -7,7 +7,7 @@
 use roadnet::{Link, LinkIndex, Network, RoadClass};
 
 use crate::config::FacilityConfig;
-use crate::link::Own;
+use crate::own::Own;
 use crate::regime::Regimes;
 use crate::site::Site;
 

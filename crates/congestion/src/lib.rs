@@ -18,6 +18,7 @@
 
 mod analyzer;
 mod audit;
+mod bands;
 mod bias;
 mod book;
 mod cause;
@@ -46,6 +47,7 @@ mod journeys;
 mod level;
 mod link;
 mod neighbours;
+mod own;
 mod pairs;
 mod partition;
 mod quantile;

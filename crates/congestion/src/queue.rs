@@ -12,7 +12,7 @@ use crate::cause::{self, Capacities};
 use crate::charge::{self, Delay};
 use crate::forest::{Ground, Tree};
 use crate::graph::Mix;
-use crate::link::Own;
+use crate::own::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
 use crate::site::Site;

@@ -11,7 +11,7 @@ use roadnet::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::fusion::Belief;
-use crate::link::Own;
+use crate::own::Own;
 use crate::regime::Regimes;
 use crate::road::Road;
 use crate::site::Site;

@@ -5,7 +5,7 @@
 //! beyond one red is a queue that does not clear, part of which creeps. Vehicles come at random and choose lanes unevenly, and
 //! the longest lane counts.
 
-use crate::link::Own;
+use crate::own::Own;
 use crate::site::Site;
 
 /// A camera sees no further than this, and what it sees within is so, m.

@@ -8,7 +8,7 @@ use crate::delay::Typical;
 use crate::facility::Measured;
 use crate::fusion::normal;
 use crate::level::Level;
-use crate::link::{Fleet, Own};
+use crate::own::{Fleet, Own};
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;

@@ -5,8 +5,9 @@ use roadnet::LinkIndex;
 
 use super::trace::Trace;
 use super::{Evidence, Heard, Said, speed};
+use crate::bands;
 use crate::evidence::Means;
-use crate::link::{self, Cell};
+use crate::link::Cell;
 use crate::partition::{Context, Partition};
 use crate::sample::{Sample, What};
 
@@ -30,7 +31,7 @@ pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context:
     let site = &context.sites[link.index()];
     let evidence = trace.pieces.iter().map(|piece| Evidence {
         means: piece.means,
-        age_s: link::ages_s(piece.band, context.config),
+        age_s: bands::ages_s(piece.band, context.config),
         speed: speed(piece.seen, site),
         weight: piece.weight(jammed),
         jam_odds: piece.jam_odds,
@@ -72,7 +73,7 @@ fn sensors(
         let believed = Some(sample).filter(|sample| partition.health().believes(sample));
         let means =
             believed.and_then(|sample| Means::of(sample, context.devices.get(sample.sensor as usize)));
-        group.parts.extend(means.map(|means| (link::band_of(age_s(sample, now)), means)));
+        group.parts.extend(means.map(|means| (bands::band_of(age_s(sample, now)), means)));
     }
     let all = |part: &(usize, Means)| groups.iter().flat_map(|g| &g.parts).filter(|p| *p == part).count();
     let piece = |part: &(usize, Means)| trace.pieces.iter().find(|p| (p.band, p.means) == *part);

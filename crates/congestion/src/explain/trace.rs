@@ -4,9 +4,9 @@
 //! what is typical. So the mean is a weighted sum of all that was seen and of what is typical, with weights that add up to one.
 //! The weights of the two regimes are joined by the probability of each.
 
+use crate::bands::Step;
 use crate::evidence::Means;
 use crate::fusion::Belief;
-use crate::link::Step;
 use crate::regime::Regimes;
 
 /// What the steps of the filter come to.

@@ -1,0 +1,148 @@
+//! A link's readings summed up by age, and the filter over these sums, oldest first.
+
+use crate::delay::{self, Typical};
+use crate::evidence::{Evidence, Means};
+use crate::fusion::Belief;
+use crate::partition::Context;
+use crate::regime::{self, Regimes};
+use crate::sample::{Sample, What};
+use crate::site::Site;
+use crate::{Config, PartsConfig};
+
+/// Ends of the bands, s before now: two periods of a detector and the way of its messages, as much again, the published five
+/// minutes, all.
+pub(crate) const BANDS_S: [f64; 4] = [75.0, 165.0, 300.0, f64::INFINITY];
+
+/// Middles of the bands, and of what has settled.
+const AGES_S: [f64; 5] = [40.0, 120.0, 232.0, 450.0, 1200.0];
+
+/// What was seen in each band, the newest first.
+pub(crate) type Bands = [Evidence; BANDS_S.len()];
+
+/// The sensors that sum up by themselves: whom they tell of one by one as well was counted already.
+pub(crate) struct SummedUp(Vec<u32>);
+
+impl SummedUp {
+    pub(crate) fn of(samples: &[Sample]) -> Self {
+        let mut sensors = Vec::new();
+        if samples.iter().any(|sample| matches!(sample.what, What::Passage { .. })) {
+            let counts = samples.iter().filter(|sample| matches!(sample.what, What::Count { .. }));
+            sensors.extend(counts.map(|sample| sample.sensor));
+            sensors.sort_unstable();
+            sensors.dedup();
+        }
+        Self(sensors)
+    }
+
+    pub(crate) fn holds(&self, sample: &Sample) -> bool {
+        matches!(sample.what, What::Passage { .. }) && self.0.binary_search(&sample.sensor).is_ok()
+    }
+}
+
+/// The vehicles of a band that were seen last: enough to tell those on a link at once apart.
+#[derive(Default)]
+struct Vehicles {
+    band: usize,
+    seen: [u32; 8],
+    count: usize,
+}
+
+impl Vehicles {
+    fn is_new(&mut self, band: usize, vehicle: u32) -> bool {
+        if band != self.band {
+            *self = Self { band, ..Self::default() };
+        }
+        if self.seen[..self.count.min(self.seen.len())].contains(&vehicle) {
+            return false;
+        }
+        self.seen[self.count % self.seen.len()] = vehicle;
+        self.count += 1;
+        true
+    }
+}
+
+/// Sums the window up by age.
+pub(crate) fn of(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Bands {
+    let mut bands = Bands::default();
+    let mut vehicles = Vehicles::default();
+    let summed_up = SummedUp::of(samples);
+    for sample in samples.iter().filter(|sample| !summed_up.holds(sample)) {
+        let age_s = (now - sample.at) as f64 / 1000.0;
+        let place = band_of(age_s);
+        let band = &mut bands[place];
+        band.add(sample, context.devices.get(sample.sensor as usize), site);
+        if let What::Probe { vehicle, .. } = sample.what
+            && vehicles.is_new(place, vehicle)
+        {
+            band.probes.vehicles += 1.0;
+        }
+    }
+    bands
+}
+
+/// What the readings come to.
+pub(crate) struct Sums {
+    pub(crate) bands: Bands,
+    pub(crate) settled: Evidence,
+    /// How much longer ago the newest of what has settled is than the window, s.
+    pub(crate) left_s: f64,
+    /// All of it.
+    pub(crate) history: Evidence,
+    /// Vehicles per vehicle that a camera's occupancy makes one believe.
+    pub(crate) scale: f64,
+}
+
+/// A step of the filter, and what is believed after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Time has passed: this share is left of what was known beyond the typical.
+    Faded { kept: f64, after: Regimes },
+    /// Evidence of a band was taken.
+    Seen { band: usize, means: Means, seen: Belief, before: Regimes, after: Regimes },
+}
+
+impl Sums {
+    /// Returns what is believed after all of it, oldest first; calls `tell` with each step.
+    pub(crate) fn filter(
+        &self,
+        site: &Site,
+        typical: &Typical,
+        parts: &PartsConfig,
+        mut tell: impl FnMut(Step),
+    ) -> Regimes {
+        let rest = typical.rest(site);
+        let mut belief = rest;
+        let [ages_s @ .., settled_age_s] = AGES_S;
+        let mut age_s = settled_age_s + self.left_s;
+        let settled = (BANDS_S.len(), (&self.settled, age_s));
+        let bands = self.bands.iter().zip(ages_s).enumerate().rev();
+        for (band, (evidence, at_s)) in [settled].into_iter().chain(bands) {
+            belief = belief.after(age_s - at_s, &rest);
+            tell(Step::Faded { kept: regime::kept(age_s - at_s), after: belief });
+            age_s = at_s;
+            let mut before = belief;
+            let seen = |means, seen, after: &Regimes| {
+                tell(Step::Seen { band, means, seen, before, after: *after });
+                before = *after;
+            };
+            belief = delay::joined(belief, evidence, self.scale, site, typical, parts, seen);
+        }
+        belief = belief.after(age_s, &rest);
+        tell(Step::Faded { kept: regime::kept(age_s), after: belief });
+        belief
+    }
+}
+
+/// Returns the number of the band of what is so old.
+pub(crate) fn band_of(age_s: f64) -> usize {
+    BANDS_S.iter().position(|end| age_s < *end).unwrap_or(BANDS_S.len() - 1)
+}
+
+/// Returns the ages between which a band lies, s; the older end is absent where there is none.
+pub(crate) fn ages_s(band: usize, config: &Config) -> (f64, Option<f64>) {
+    match band.checked_sub(1) {
+        None => (0.0, Some(BANDS_S[0])),
+        Some(next) if band < BANDS_S.len() => (BANDS_S[next], Some(BANDS_S[band].min(config.lateness_s))),
+        Some(_) => (config.lateness_s, None),
+    }
+}
