@@ -33,7 +33,7 @@ pub(crate) struct Graph {
     /// Probability of a jam above the usual.
     departure: Vec<f64>,
     flow_vph: Vec<f64>,
-    /// Whether evidence of the last lateness reaches the link; made anew where there is none.
+    /// Whether evidence of the last lateness reaches the link over turns; made anew where there is none.
     #[serde(skip)]
     reached: Vec<bool>,
     #[serde(skip)]
@@ -171,7 +171,7 @@ impl Graph {
 
     /// Returns what is known of a link: the middle and half the width of what is believed of its speed.
     fn seen(&self, at: Timestamp, link: usize, context: &Context<'_>) -> Option<Seen> {
-        if !self.reached[link] {
+        if !self.is_reached(link) {
             return None;
         }
         let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-self.belief[link].quantile(above)).exp());
@@ -222,6 +222,11 @@ impl Graph {
         self.pairs = pairs;
     }
 
+    /// Tells whether evidence of the last lateness reaches a link: over turns, or along an expressway.
+    fn is_reached(&self, link: usize) -> bool {
+        self.reached.get(link).is_some_and(|reached| *reached) || self.smoothing.of(link).is_some()
+    }
+
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
         /// Coupling, turns and mix change over hours.
         const LEARN_EVERY_MS: i64 = smoothing::STEP_MS;
@@ -246,7 +251,7 @@ impl Graph {
             self.work.all_again();
         }
         for link in 0..self.own.len() {
-            if self.work.is_due(link) && !self.reached[link] {
+            if self.work.is_due(link) && !self.is_reached(link) {
                 // What was estimated from evidence that is gone must not echo between neighbours.
                 let rest = self.rest(link, context);
                 self.believe(link, rest, &rest, f64::NAN, network);
@@ -293,9 +298,10 @@ impl Graph {
             prior.jammed = (rest.jammed + around).clamp(0.02, 0.9);
             prior.free = self.field.prior(network, &self.turns, link, rest.free);
         }
+        prior = self.smoothing.of(place).unwrap_or(prior);
         let own = &self.own[place];
         let belief = if own.newest_at == i64::MIN {
-            self.smoothing.of(place).unwrap_or(prior)
+            prior
         } else {
             let free = field::upon(prior.free, own.belief.free, rest.free);
             Regimes { jammed: prior.jammed, free, ..own.belief }.by_odds(own.belief.odds_against(&rest))
@@ -349,7 +355,7 @@ impl Graph {
             self.told[link] = Told::NOTHING;
             return None;
         }
-        if !self.reached[link] {
+        if !self.is_reached(link) {
             return self.unreached(at, link, context);
         }
         let (own, source) = self.filled_in(at, link, context);
@@ -368,8 +374,7 @@ impl Graph {
     /// Returns what is believed and known of a link that nothing counts on; nothing where no evidence reaches.
     pub(crate) fn known(&self, link: LinkIndex, context: &Context<'_>) -> Option<(Regimes, Own)> {
         let place = link.index();
-        let reached = self.reached.get(place).is_some_and(|reached| *reached);
-        reached.then(|| (self.belief[place], self.filled_in(self.at, place, context).0))
+        self.is_reached(place).then(|| (self.belief[place], self.filled_in(self.at, place, context).0))
     }
 
     /// Returns the links around one that nothing counts on: from them its jams and its flow are guessed.

@@ -22,6 +22,10 @@ pub(crate) const STEP_MS: i64 = 60_000;
 /// Steps that are kept: a jam's front needs 12 min for 3 km.
 const KEPT: usize = 12;
 
+/// A detector is heard of while it measured in so many of them: it measures for five minutes after its last reading, so that its word
+/// is gone after ten, as any other evidence's.
+const HEARD: usize = 5;
+
 /// What is smoothed counts e-fold less over this distance, m, and this time, s: twice the spacing of the detectors of Treiber and
 /// Helbing (0.6 km there), since what differs for good is taken out before; and 1.1 min.
 const SPACE_M: f64 = 1200.0;
@@ -139,7 +143,7 @@ impl Smoothing {
             }
             track.shares[0] = share / track.usual;
         }
-        self.tracks.retain(|track| track.shares.iter().any(|share| !share.is_nan()));
+        self.tracks.retain(|track| track.shares[..HEARD].iter().any(|share| !share.is_nan()));
     }
 
     fn place(&self, link: u32) -> Result<usize, usize> {

@@ -2,6 +2,7 @@
 
 mod city;
 mod explain;
+mod expressway;
 mod fold;
 mod incidents;
 mod readings;
