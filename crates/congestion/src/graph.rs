@@ -298,8 +298,12 @@ impl Graph {
             prior.jammed = (rest.jammed + around).clamp(0.02, 0.9);
             prior.free = self.field.prior(network, &self.turns, link, rest.free);
         }
-        prior = self.smoothing.of(place).unwrap_or(prior);
         let own = &self.own[place];
+        // Who drove here lately knows of a queue at an exit, which smoothing does not; judged once a step, as that is.
+        let long_ms = (context.config.long_window_s * 1000.0) as i64;
+        if !heard_within(own, self.at.floor(smoothing::STEP_MS), long_ms) {
+            prior = self.smoothing.of(place).unwrap_or(prior);
+        }
         let belief = if own.newest_at == i64::MIN {
             prior
         } else {
