@@ -116,6 +116,12 @@ impl Analyzer {
         self.graph.told_forecasts(&self.context())
     }
 
+    /// Makes anew what a checkpoint does not hold.
+    pub(crate) fn resume(&mut self) {
+        let Self { network, registry, config, sites, devices, graph, .. } = self;
+        graph.resume(&Context { network, registry, config, sites, devices });
+    }
+
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             network: &self.network,

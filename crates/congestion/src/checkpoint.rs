@@ -111,6 +111,7 @@ impl Analyzer {
         let mut analyzer = Self::new(network, registry, config, &owned, body.partition_count);
         analyzer.partitions = partitions;
         analyzer.graph = body.graph;
+        analyzer.resume();
         Ok(analyzer)
     }
 

@@ -103,6 +103,16 @@ impl Graph {
         }
     }
 
+    /// Makes anew what a checkpoint does not hold, as it was at the newest boundary: who asks before the next one is to find what
+    /// was known. Changes nothing that a checkpoint holds.
+    pub(crate) fn resume(&mut self, context: &Context<'_>) {
+        let own = &self.own;
+        self.work.begin(own.len(), |link| own[link].newest_at);
+        self.turns.prepare(context.network);
+        self.weigh_pairs(self.at, context);
+        self.reach(self.at, context);
+    }
+
     /// Takes the copies of all partitions, in the order of partitions, for one boundary.
     pub(crate) fn step(
         &mut self,
@@ -227,13 +237,18 @@ impl Graph {
         self.reached.get(link).is_some_and(|reached| *reached) || self.smoothing.of(link).is_some()
     }
 
+    /// Finds which links evidence reaches.
+    fn reach(&mut self, at: Timestamp, context: &Context<'_>) {
+        let ages_ms = Ages { heard: context.config.lateness_ms(), faded: FADED_MS };
+        let near = |heard: &[bool]| neighbours::reached(context.network, |link| heard[link.index()]);
+        self.work.reach(at, ages_ms, near, &mut self.reached);
+    }
+
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
         /// Coupling, turns and mix change over hours.
         const LEARN_EVERY_MS: i64 = smoothing::STEP_MS;
         let (network, learns) = (context.network, at.as_millis() % LEARN_EVERY_MS == 0);
-        let ages_ms = Ages { heard: context.config.lateness_ms(), faded: FADED_MS };
-        let near = |heard: &[bool]| neighbours::reached(network, |link| heard[link.index()]);
-        self.work.reach(at, ages_ms, near, &mut self.reached);
+        self.reach(at, context);
         for link in 0..self.own.len() {
             if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
                 let (own, rest) = (self.own[link], self.rest(link, context));

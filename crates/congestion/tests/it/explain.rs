@@ -1,6 +1,6 @@
 //! What is explained is what was told.
 
-use congestion::{Analyzer, Explanation};
+use congestion::{Analyzer, Config, Explanation};
 
 use crate::city::{START, city};
 use crate::states::until;
@@ -77,4 +77,17 @@ fn nothing_is_explained_of_links_of_others() {
     assert_eq!(city.analyzer(&others).explain(link), None);
     // Of our own, that nothing was said.
     assert!(city.whole().explain(link).unwrap().class.is_none());
+}
+
+#[test]
+fn who_is_restored_explains_at_once_what_was_known() {
+    let city = city();
+    let before = until(700, |_| {});
+    let bytes = before.checkpoint();
+    let (network, registry) = (city.network.clone(), city.registry.clone());
+    let after = Analyzer::restore(network, registry, Config::default(), &bytes).unwrap();
+    for link in city.network.indices() {
+        assert_eq!(after.explain(link), before.explain(link));
+    }
+    assert_eq!(after.checkpoint(), bytes);
 }
