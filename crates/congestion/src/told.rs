@@ -25,7 +25,8 @@ pub(crate) struct Told {
     flow_pcuph: f32,
     flow_mcuph: f32,
     density_vpkm: f32,
-    pub(crate) queue_m: f32,
+    /// Not rounded yet: a queue that is held becomes shorter by less than a tenth in a step.
+    queue_m: f64,
     pub(crate) class: Option<(LevelOfService, bool)>,
     facility: Option<LevelOfService>,
     pub(crate) source: Source,
@@ -44,7 +45,7 @@ impl Told {
         flow_pcuph: f32::NAN,
         flow_mcuph: f32::NAN,
         density_vpkm: f32::NAN,
-        queue_m: f32::NAN,
+        queue_m: f64::NAN,
         class: None,
         facility: None,
         source: Source::None,
@@ -106,7 +107,7 @@ impl Told {
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
             density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh, site)),
-            queue_m: round1(standing::queue_m(own, share, site)),
+            queue_m: standing::queue_m(own, share, site),
             class: Some((level.street(slower, config), level.congested(congested, config))),
             facility: level.facility(beyond, config),
             source,
@@ -122,9 +123,9 @@ impl Told {
             return self;
         }
         let passed_s = ((self.valid_at - before.valid_at) as f64 / 1000.0).max(0.0);
-        let left_m = f64::from(before.queue_m) - standing::discharge_mps(own, site) * passed_s;
+        let left_m = before.queue_m - standing::discharge_mps(own, site) * passed_s;
         // `max` keeps a number over NaN.
-        Self { queue_m: round1(left_m).max(self.queue_m), ..self }
+        Self { queue_m: left_m.max(self.queue_m), ..self }
     }
 
     pub(crate) fn was_told(&self) -> bool {
@@ -153,7 +154,7 @@ impl Told {
             && same(self.flow_pcuph, other.flow_pcuph)
             && same(self.flow_mcuph, other.flow_mcuph)
             && same(self.density_vpkm, other.density_vpkm)
-            && same(self.queue_m, other.queue_m)
+            && same(round1(self.queue_m), round1(other.queue_m))
             && self.class == other.class
             && self.facility == other.facility
             && self.source == other.source
@@ -173,7 +174,7 @@ impl Told {
         state.flow_pcuph = known(self.flow_pcuph);
         state.flow_mcuph = known(self.flow_mcuph);
         state.density_vpkm = known(self.density_vpkm);
-        state.queue_m = known(self.queue_m);
+        state.queue_m = known(round1(self.queue_m));
         if let Some(speed_kmh) = state.speed_kmh.filter(|v| *v > 0.0) {
             let time_s = site.length_m * 3.6 / f64::from(speed_kmh);
             state.travel_time_s = known(round1(time_s));
@@ -260,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    fn told(at_s: i64, queue_m: f32) -> Told {
+    fn told(at_s: i64, queue_m: f64) -> Told {
         Told { valid_at: Timestamp::from_millis(at_s * 1000), queue_m, ..Told::NOTHING }
     }
 
@@ -279,11 +280,25 @@ mod tests {
     }
 
     #[test]
+    fn a_held_queue_is_as_long_however_often_it_is_looked_at() {
+        // 0.04 m/s: less than is told, at each step.
+        let own = Own { flow_vph: 24.0, flow_pcuph: 24.0, ..jammed(0.9) };
+        let after_s = |step_s: usize| {
+            let steps = (0..=600).step_by(step_s).skip(1);
+            let last = steps.fold(told(0, 200.0), |before, at_s| {
+                told(at_s, 10.0).held(&before, &own, &Site::with_lanes(1.0))
+            });
+            last.state("l".into(), &Site::with_lanes(1.0)).queue_m
+        };
+        assert_eq!((after_s(1), after_s(10)), (Some(176.0), Some(176.0)));
+    }
+
+    #[test]
     fn a_longer_queue_and_one_of_which_nothing_was_told_before_stay_as_they_are() {
-        let held = |before_m: f32| {
+        let held = |before_m: f64| {
             told(100, 210.0).held(&told(50, before_m), &jammed(0.9), &Site::with_lanes(1.0)).queue_m
         };
-        assert_eq!((held(200.0), held(f32::NAN)), (210.0, 210.0));
+        assert_eq!((held(200.0), held(f64::NAN)), (210.0, 210.0));
     }
 
     proptest! {
