@@ -144,7 +144,7 @@ impl Minute {
         let others = self.counts.iter().filter(|count| count.sensor != sensor && believed(count.sensor));
         let (n, sum) = others.filter(whole).fold((0.0, 0.0), |(n, sum), c| (n + 1.0, sum + c.vehicles));
         if n > 0.0 && whole(&own) {
-            bias.count(own.vehicles, sum / n);
+            bias.count(own.vehicles, sum / n, site);
         }
         // In a jam speeds differ from one vehicle to the next.
         let free_kmh = (site.free_kmh / 2.0) as f32;

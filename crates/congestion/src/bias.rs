@@ -24,6 +24,9 @@ pub(crate) struct Bias {
 const MOST_VEHICLES: f32 = 4000.0;
 const MOST_SPEEDS: f32 = 200.0;
 
+/// Or so many times those that the link can hold: of half as many, who sees half misses twice what may stand in between.
+const MOST_STORED: f32 = 8.0;
+
 /// A device that misses fewer than a third of all is as good as most.
 const LEAST_SHARE: f32 = 0.7;
 
@@ -39,10 +42,10 @@ const SIGMAS: f32 = 3.5;
 
 impl Bias {
     /// Takes the vehicles of one minute: its own, and those of another device of its link (the mean of several).
-    pub(crate) fn count(&mut self, own: f32, others: f32) {
+    pub(crate) fn count(&mut self, own: f32, others: f32, site: &Site) {
         self.own += own;
         self.others += others;
-        if self.others > MOST_VEHICLES {
+        if self.others > MOST_VEHICLES.max(MOST_STORED * stored(site)) {
             self.own /= 2.0;
             self.others /= 2.0;
         }
@@ -68,8 +71,8 @@ impl Bias {
 
     fn undercounts(&self, site: &Site) -> bool {
         let missed = self.others - self.own;
-        let stored = (site.length_m * site.lanes / ROOM_M) as f32;
-        self.own < LEAST_SHARE * self.others && missed > stored + SIGMAS * (self.own + self.others).sqrt()
+        self.own < LEAST_SHARE * self.others
+            && missed > stored(site) + SIGMAS * (self.own + self.others).sqrt()
     }
 
     fn misses_speeds(&self) -> bool {
@@ -79,14 +82,34 @@ impl Bias {
     }
 }
 
+/// Returns how many vehicles a link can hold.
+fn stored(site: &Site) -> f32 {
+    (site.length_m * site.lanes / ROOM_M) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn after_minutes(minutes: usize, own: f32, others: f32) -> bool {
+        after_minutes_on(&Site::with_lanes(2.0), minutes, own, others)
+    }
+
+    fn after_minutes_on(site: &Site, minutes: usize, own: f32, others: f32) -> bool {
         let mut bias = Bias::default();
-        (0..minutes).for_each(|_| bias.count(own, others));
-        bias.is_wrong(&Site::with_lanes(2.0))
+        (0..minutes).for_each(|_| bias.count(own, others, site));
+        bias.is_wrong(site)
+    }
+
+    #[test]
+    fn a_loop_that_counts_half_is_named_on_a_link_that_holds_thousands() {
+        let site = Site { length_m: 1500.0, ..Site::with_lanes(3.0) };
+        assert!(!after_minutes_on(&site, 100, 25.0, 50.0), "3000 may stand in between");
+        assert!((150..1000).all(|minutes| after_minutes_on(&site, minutes, 25.0, 50.0)));
+        assert!(
+            (600..1000).all(|minutes| after_minutes_on(&site, minutes, 30.0, 50.0)),
+            "two of five are missed"
+        );
     }
 
     #[test]
