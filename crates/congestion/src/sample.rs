@@ -1,5 +1,7 @@
 //! A reading boiled down to the numbers that the estimate needs: fixed size, no text.
 
+use std::cmp::Ordering;
+
 use model::{Aggregate, Alert, AlertKind, Observation, Reading, SignalState, SpeedMean, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,7 @@ pub(crate) enum What {
     Passage { pcu: f32, mcu: f32, persons: f32, speed: f32 },
     /// A standing queue, seen from the stop line.
     Queue { queue_m: f32, stopped: f32 },
-    /// One vehicle where it was; `vehicle` is a hash of its pseudonym.
+    /// One vehicle where it was; `vehicle` is a hash of its pseudonym and of the fleet that calls it so.
     Probe { vehicle: u32, speed: f32, offset_m: f32 },
     /// A signal group changed.
     Signal { group: u32, state: SignalState },
@@ -46,7 +48,12 @@ impl What {
 
 impl Sample {
     /// Returns the place of the sample in its window: a total order that no arrival order changes.
-    pub(crate) fn order(&self) -> (i64, u32, u8, u8, u64) {
+    pub(crate) fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order()).then_with(|| self.rest().cmp(&other.rest()))
+    }
+
+    /// What tells almost all apart.
+    fn order(&self) -> (i64, u32, u8, u8, u64) {
         let (kind, tie) = match self.what {
             What::Count { n, speed, .. } => (0, u64::from(n.to_bits()) << 32 | u64::from(speed.to_bits())),
             What::Queue { queue_m, .. } => (1, u64::from(queue_m.to_bits())),
@@ -58,6 +65,20 @@ impl Sample {
             What::Alert { confidence } => (5, u64::from(confidence.to_bits())),
         };
         (self.at, self.sensor, self.lane, kind, tie)
+    }
+
+    /// All that `order` leaves out.
+    fn rest(&self) -> (u32, [u32; 5]) {
+        let numbers = match self.what {
+            What::Count { period_s, pcu, mcu, persons, occupancy, .. } => {
+                [period_s, pcu, mcu, persons, occupancy]
+            }
+            What::Passage { mcu, persons, .. } => [mcu, persons, 0.0, 0.0, 0.0],
+            What::Queue { stopped, .. } => [stopped, 0.0, 0.0, 0.0, 0.0],
+            What::Probe { offset_m, .. } => [offset_m, 0.0, 0.0, 0.0, 0.0],
+            What::Signal { .. } | What::Alert { .. } => [0.0; 5],
+        };
+        (self.quality, numbers.map(f32::to_bits))
     }
 }
 
@@ -79,18 +100,18 @@ pub(crate) fn of(
 ) -> impl Iterator<Item = Sample> + use<> {
     let (at, lane, quality) = (at.as_millis(), observation.lane.unwrap_or(0), observation.quality.0);
     let sample = move |what| Sample { at, sensor, lane, quality, what };
-    [measured(observation, config), queue(&observation.reading)].into_iter().flatten().map(sample)
+    [measured(observation, sensor, config), queue(&observation.reading)].into_iter().flatten().map(sample)
 }
 
-fn measured(observation: &Observation, config: &Config) -> Option<What> {
+fn measured(observation: &Observation, sensor: u32, config: &Config) -> Option<What> {
     Some(match &observation.reading {
         Reading::Aggregate(a) => count(a, observation.period_s, config),
         Reading::Probe(p) => What::Probe {
-            vehicle: hash(p.vehicle.as_bytes()),
+            vehicle: pseudonym(sensor, &p.vehicle),
             speed: speed(p.speed_kmh)?,
             offset_m: within(observation.offset_m, 0.0, f32::MAX).unwrap_or(f32::NAN),
         },
-        Reading::Signal(s) => What::Signal { group: hash(s.group.as_bytes()), state: s.state },
+        Reading::Signal(s) => What::Signal { group: hash(s.group.bytes()), state: s.state },
         Reading::Passage(p) if !p.wrong_way => What::Passage {
             pcu: config.pcu.of(p.class)? as f32,
             mcu: config.mcu.of(p.class)? as f32,
@@ -161,7 +182,23 @@ fn within(value: Option<f32>, least: f32, most: f32) -> Option<f32> {
     value.filter(|value| (least..=most).contains(value))
 }
 
+/// Returns a vehicle's number: two fleets may well give the same name to two vehicles.
+fn pseudonym(fleet: u32, vehicle: &str) -> u32 {
+    hash(fleet.to_le_bytes().into_iter().chain(vehicle.bytes()))
+}
+
 /// FNV-1a, 32 bits: the same on every machine, as checkpoints need.
-fn hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |h, &b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u32 {
+    bytes.into_iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vehicles_that_two_fleets_call_alike_are_two() {
+        assert_eq!(pseudonym(1, "taxi-7"), pseudonym(1, "taxi-7"));
+        assert_ne!(pseudonym(1, "taxi-7"), pseudonym(2, "taxi-7"));
+    }
 }

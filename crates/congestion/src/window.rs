@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sample::{Sample, What};
 
-/// Sorted by [`Sample::order`]; one contiguous piece, for it is read from end to end at every estimate.
+/// Sorted by [`Sample::cmp`]; one contiguous piece, for it is read from end to end at every estimate.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     samples: Vec<Sample>,
@@ -13,8 +13,7 @@ pub(crate) struct Window {
 impl Window {
     /// Puts a sample into its place.
     pub(crate) fn insert(&mut self, sample: Sample) {
-        let order = sample.order();
-        let place = self.samples.iter().rposition(|s| s.order() <= order).map_or(0, |i| i + 1);
+        let place = self.samples.iter().rposition(|s| s.cmp(&sample).is_le()).map_or(0, |i| i + 1);
         self.samples.insert(place, sample);
     }
 
@@ -57,8 +56,33 @@ mod tests {
     use super::*;
 
     fn probe(at: i64, speed: f32) -> Sample {
-        let what = What::Probe { vehicle: 1, speed, offset_m: 0.0 };
+        sample(at, What::Probe { vehicle: 1, speed, offset_m: 0.0 })
+    }
+
+    fn sample(at: i64, what: What) -> Sample {
         Sample { at, sensor: 1, lane: 0, quality: 0, what }
+    }
+
+    #[test]
+    fn readings_of_one_instant_that_differ_in_anything_have_an_order() {
+        let count = |pcu: f32, occupancy: f32| {
+            let persons = 2.0;
+            What::Count { period_s: 30.0, n: 2.0, pcu, mcu: 2.0, persons, speed: 40.0, occupancy }
+        };
+        let pairs = [
+            [count(0.6, 0.1), count(2.0, 0.1)],
+            [count(0.6, 0.1), count(0.6, 0.2)],
+            [100.0, 120.0].map(|offset_m| What::Probe { vehicle: 1, speed: 0.0, offset_m }),
+            [3.0, 4.0].map(|stopped| What::Queue { queue_m: 20.0, stopped }),
+        ];
+        for pair in pairs {
+            let [there, back] = [[0, 1], [1, 0]].map(|order| {
+                let mut window = Window::default();
+                order.iter().for_each(|&i| window.insert(sample(10, pair[i])));
+                window
+            });
+            assert_eq!(there, back);
+        }
     }
 
     proptest! {

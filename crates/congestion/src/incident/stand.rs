@@ -263,7 +263,7 @@ mod tests {
         });
         let stays = (0..=stands_s / 10).map(|step| probe(300 + step * 10, 99, offset_m, 0.0));
         let mut samples: Vec<Sample> = passed.chain(stays).chain(more).collect();
-        samples.sort_by_key(Sample::order);
+        samples.sort_by(Sample::cmp);
         let past = Past {
             samples: &samples,
             usual: &Usual::default(),
