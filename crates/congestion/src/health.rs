@@ -33,7 +33,7 @@ pub(crate) enum Kind {
 pub(crate) struct Fault {
     pub(crate) sensor: u32,
     pub(crate) kind: Kind,
-    /// Since when, log time; `None`: it is over.
+    /// Whether it begins; else it is over.
     pub(crate) open: bool,
     /// For the clock: by how much it stamps too early, ms.
     pub(crate) error_ms: i64,

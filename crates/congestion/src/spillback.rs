@@ -156,7 +156,8 @@ impl Spillbacks {
                 link.probability * if outlook.is_full() { 1.0 } else { outlook.chance(full, ahead_s) };
             let told = match open {
                 Ok(open) if !open.blocks && outlook.is_full() => {
-                    let open = Open { blocks: true, revision: open.revision + 1, ..open.clone() };
+                    let (head, revision) = (link.head, open.revision + 1);
+                    let open = Open { blocks: true, head, revision, ..open.clone() };
                     events.push(news(&open, EventChange::Updated, at, &outlook, confidence, context));
                     open
                 }
