@@ -1,5 +1,7 @@
 //! A link's readings summed up by age, and the filter over these sums, oldest first.
 
+use std::cell::OnceCell;
+
 use crate::delay::{self, Typical};
 use crate::evidence::{Evidence, Means};
 use crate::fusion::Belief;
@@ -20,22 +22,29 @@ const AGES_S: [f64; 5] = [40.0, 120.0, 232.0, 450.0, 1200.0];
 pub(crate) type Bands = [Evidence; BANDS_S.len()];
 
 /// The sensors that sum up by themselves: whom they tell of one by one as well was counted already.
-pub(crate) struct SummedUp(Vec<u32>);
+pub(crate) struct SummedUp<'a> {
+    samples: &'a [Sample],
+    /// Sorted; found when the first passage asks for it, for most links tell of none.
+    sensors: OnceCell<Vec<u32>>,
+}
 
-impl SummedUp {
-    pub(crate) fn of(samples: &[Sample]) -> Self {
-        let mut sensors = Vec::new();
-        if samples.iter().any(|sample| matches!(sample.what, What::Passage { .. })) {
-            let counts = samples.iter().filter(|sample| matches!(sample.what, What::Count { .. }));
-            sensors.extend(counts.map(|sample| sample.sensor));
-            sensors.sort_unstable();
-            sensors.dedup();
-        }
-        Self(sensors)
+impl<'a> SummedUp<'a> {
+    pub(crate) fn of(samples: &'a [Sample]) -> Self {
+        Self { samples, sensors: OnceCell::new() }
     }
 
     pub(crate) fn holds(&self, sample: &Sample) -> bool {
-        matches!(sample.what, What::Passage { .. }) && self.0.binary_search(&sample.sensor).is_ok()
+        matches!(sample.what, What::Passage { .. }) && self.sensors().binary_search(&sample.sensor).is_ok()
+    }
+
+    fn sensors(&self) -> &[u32] {
+        self.sensors.get_or_init(|| {
+            let counts = self.samples.iter().filter(|sample| matches!(sample.what, What::Count { .. }));
+            let mut sensors: Vec<u32> = counts.map(|sample| sample.sensor).collect();
+            sensors.sort_unstable();
+            sensors.dedup();
+            sensors
+        })
     }
 }
 

@@ -276,10 +276,9 @@ pub(crate) fn joined(
     parts: &PartsConfig,
     mut tell: impl FnMut(Means, Belief, &Regimes),
 ) -> Regimes {
-    let rest = typical.rest(site);
     let mut belief = before;
     let mut take = |means, seen, hidden| {
-        belief = belief.and(seen, hidden, &rest);
+        belief = belief.and(seen, hidden, &typical.rest(site));
         tell(means, seen, &belief);
     };
     if let Some(seen) = of_area(&evidence.area, scale, site, typical) {

@@ -98,11 +98,12 @@ impl Cell {
         let site = &context.sites[self.link as usize];
         let before = now - context.config.lateness_ms();
         let summed_up = SummedUp::of(self.window.all());
-        self.window.forget_before(before, |sample| {
+        for sample in self.window.before(before) {
             if !summed_up.holds(sample) && health.believes(sample) {
                 settled.take(sample, site, context);
             }
-        });
+        }
+        self.window.forget_before(before);
         let samples = health.believed(self.window.all());
         (self.own, self.stale_at) = own::counted(&samples, now, self.settled.passages, health, site, context);
         if matches!(samples, Cow::Owned(_)) {

@@ -174,7 +174,8 @@ impl Regimes {
         self.mixture().quantile(above)
     }
 
-    fn mixture(&self) -> Mixture {
+    /// Returns it as what quantiles and tails are asked of.
+    pub(crate) fn mixture(&self) -> Mixture {
         Mixture {
             low: Hump::new(1.0 - self.jammed, self.free.y, self.free.var),
             high: Hump::new(self.jammed, self.jam.y, self.jam.var),

@@ -90,7 +90,7 @@ impl Told {
     /// Returns what is told of a link.
     pub(crate) fn of(at: Timestamp, basis: &Basis<'_>, level: &mut Level, config: &Config) -> Self {
         let Basis { belief, own, source, site, .. } = *basis;
-        let chance = basis.chance();
+        let chance = basis.chance().mixture();
         let congested = chance.above(own.congested_y(site, config));
         let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
         let share = middle.min(1.1);

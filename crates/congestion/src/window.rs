@@ -17,11 +17,15 @@ impl Window {
         self.samples.insert(place, sample);
     }
 
-    /// Hands over, oldest first, and forgets what ended before that event time.
-    pub(crate) fn forget_before(&mut self, at: i64, gone: impl FnMut(&Sample)) {
-        let end = self.samples.partition_point(|s| s.at < at);
+    /// Returns what ended before that event time, oldest first.
+    pub(crate) fn before(&self, at: i64) -> &[Sample] {
+        &self.samples[..self.samples.partition_point(|s| s.at < at)]
+    }
+
+    /// Forgets what ended before that event time.
+    pub(crate) fn forget_before(&mut self, at: i64) {
+        let end = self.before(at).len();
         if end > 0 {
-            self.samples[..end].iter().for_each(gone);
             self.samples.drain(..end);
         }
     }
@@ -100,12 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_handed_over_oldest_first() {
+    fn what_ended_before_is_told_oldest_first_and_forgotten() {
         let mut window = Window::default();
         [30, 10, 20].into_iter().for_each(|at| window.insert(probe(at, 1.0)));
-        let mut gone = Vec::new();
-        window.forget_before(30, |sample| gone.push(sample.at));
+        let gone: Vec<i64> = window.before(30).iter().map(|sample| sample.at).collect();
         assert_eq!(gone, [10, 20]);
+        window.forget_before(30);
         assert_eq!(window.all().len(), 1);
     }
 }
