@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bias::Bias;
 use crate::config::HealthConfig;
 use crate::sample::{Sample, What};
-use crate::site::{Device, Site};
+use crate::site::{self, Device, Site};
 
 /// Length of the piece of time that is looked at, ms.
 pub(crate) const MINUTE_MS: i64 = 60_000;
@@ -100,7 +100,7 @@ impl Minute {
                 What::Count { n, .. } if !n.is_nan() => minute.count(sample),
                 What::Probe { speed, offset_m, .. } => {
                     minute.probes.push((offset_m, speed));
-                    let step_ms = devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms);
+                    let step_ms = site::step_ms(devices.get(sample.sensor as usize));
                     minute.drives += speed / 3.6 * step_ms as f32 / 1000.0 / site.length_m as f32;
                 }
                 _ => {}

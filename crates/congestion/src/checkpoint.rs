@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use roadnet::{Network, Registry};
+use roadnet::{Network, Registry, Sensor};
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
@@ -122,7 +122,8 @@ impl Analyzer {
 }
 
 fn header(network: &Network, registry: &Registry, config: &Config) -> Header {
-    let sensors = registry.sensors().iter().map(|s| (&s.id, s.kind, s.link, s.length_m, s.period_s));
+    let place = |s: &Sensor| (s.link, s.lane, s.offset_m.map(f32::to_bits), s.length_m.to_bits());
+    let sensors = registry.sensors().iter().map(|s| (&s.id, s.kind, place(s), s.period_s));
     Header {
         network: network.version().to_string(),
         registry: fingerprint(&sensors.collect::<Vec<_>>()),

@@ -3,6 +3,10 @@
 use model::{ClassCounts, VehicleClass};
 use serde::{Deserialize, Serialize};
 
+/// Step of log time at which what is typical, turns and couplings are learned, ms: once a signal cycle or so, for readings of one link
+/// are no independent samples within one.
+pub(crate) const LEARN_EVERY_MS: i64 = 60_000;
+
 /// Settings of the analyser; frozen while it runs, and part of what a checkpoint must match.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -357,6 +361,17 @@ impl Config {
                 "must be a multiple of state_boundary_ms",
             );
         }
+        if LEARN_EVERY_MS % self.graph_boundary_ms != 0 {
+            let rule = "must go into a minute: what is learned is learned once in each";
+            return wrong("graph_boundary_ms", self.graph_boundary_ms as f64, rule);
+        }
+        let kept = [
+            ("hysteresis_probability", self.hysteresis_probability, self.congested_probability),
+            ("queue.hysteresis_probability", self.queue.hysteresis_probability, self.queue.probability),
+        ];
+        if let Some((key, value, _)) = kept.into_iter().find(|(_, kept, bar)| !(0.0..*bar).contains(kept)) {
+            return wrong(key, value, "must be 0 or above, and below its bar, or nothing is ever taken back");
+        }
         let positive = [
             ("lateness_s", self.lateness_s),
             ("short_window_s", self.short_window_s),
@@ -364,6 +379,7 @@ impl Config {
             ("max_skew_s", self.max_skew_s),
             ("congested_share", self.congested_share),
             ("incident.clear_after_s", self.incident.clear_after_s),
+            ("incident.update_every_s", self.incident.update_every_s),
             ("forecast.tell_share", self.forecast.tell_share),
             ("forecast.tell_every_s", self.forecast.tell_every_s),
         ];
@@ -447,6 +463,21 @@ mod tests {
     fn a_graph_step_between_state_steps_is_refused_by_name() {
         let config = Config { graph_boundary_ms: 300, ..Config::default() };
         assert!(config.check().unwrap_err().to_string().contains("graph_boundary_ms is 300"));
+    }
+
+    #[test]
+    fn a_graph_step_that_misses_minutes_is_refused_by_name() {
+        let config = Config { graph_boundary_ms: 7_000, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("must go into a minute"));
+    }
+
+    #[test]
+    fn a_bar_below_which_nothing_is_taken_back_is_refused_by_name() {
+        let config = Config { hysteresis_probability: 0.3, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("hysteresis_probability is 0.3"));
+        let queue = QueueConfig { hysteresis_probability: 0.5, ..QueueConfig::default() };
+        let config = Config { queue, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("queue.hysteresis_probability"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use roadnet::SensorKind;
 use serde::{Deserialize, Serialize};
 
 use crate::sample::{Sample, What};
-use crate::site::{Device, Site};
+use crate::site::{self, Device, Site};
 
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Evidence {
@@ -95,9 +95,6 @@ const FULL: f64 = 0.9;
 /// A detector that is covered for this share of a period in which nobody passed has somebody standing on it.
 const STANDING: f32 = 0.5;
 
-/// What a device that does not tell its period is taken to report by, s.
-const USUAL_STEP_S: f64 = 10.0;
-
 /// Length of a vehicle from its car units, m: motorcycle 2.1, car 4.7, bus 10.2, trailer 15.8.
 fn vehicle_m(pcu: f64) -> f64 {
     1.0 + 3.7 * pcu
@@ -122,8 +119,7 @@ impl Evidence {
                 }
             }
             What::Probe { speed, .. } => {
-                let step_ms = device.map_or(0, |d| d.period_ms);
-                let step_s = if step_ms > 0 { step_ms as f64 / 1000.0 } else { USUAL_STEP_S };
+                let step_s = site::step_ms(device) as f64 / 1000.0;
                 self.probes.spent_s += step_s;
                 self.probes.driven_m += f64::from(speed) / 3.6 * step_s;
             }

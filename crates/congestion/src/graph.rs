@@ -5,6 +5,7 @@ use model::{Forecast, Quality, Source, Timestamp, TrafficEvent};
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
+use crate::config::LEARN_EVERY_MS;
 use crate::delay::Typical;
 use crate::events::Faults;
 use crate::explain;
@@ -245,8 +246,6 @@ impl Graph {
     }
 
     fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
-        /// Coupling, turns and mix change over hours.
-        const LEARN_EVERY_MS: i64 = smoothing::STEP_MS;
         let (network, learns) = (context.network, at.as_millis() % LEARN_EVERY_MS == 0);
         self.reach(at, context);
         for link in 0..self.own.len() {

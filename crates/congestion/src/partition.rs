@@ -14,6 +14,7 @@ use roadnet::{Network, Registry};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::config::LEARN_EVERY_MS;
 use crate::delay::Typical;
 use crate::fleet::{self, Fleet};
 use crate::health::{Fault, Health};
@@ -25,7 +26,7 @@ use crate::own::Own;
 use crate::pairs::PairTime;
 use crate::rota::{Rota, Turn};
 use crate::sample::What;
-use crate::site::{Device, Site};
+use crate::site::{self, Device, Site};
 use crate::source::{self, Place, Sources};
 use crate::told::Told;
 use crate::{Config, sample};
@@ -199,7 +200,7 @@ impl Partition {
             {
                 self.journeys.take(vehicle, at_place.link, sample.at, context.network);
                 let place = (at_place.link, &context.sites[at_place.link as usize]);
-                let step_ms = device.map_or(0, |device| device.period_ms);
+                let step_ms = site::step_ms(device);
                 let others_drive = || cell.window().others_drive(sample.at, vehicle);
                 if self.fleet.is_at_stop(probe, &sample, place, step_ms, others_drive) {
                     continue;
@@ -244,8 +245,6 @@ impl Partition {
         context: &Context<'_>,
         mut tell: impl FnMut(u32, &Told),
     ) {
-        /// Once a signal cycle or so: readings of one link are no independent samples within one.
-        const LEARN_EVERY_MS: i64 = 60_000;
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let (mut own, mut signs) = (Vec::new(), Vec::new());
         let (mut jammed, mut heard) = (0.0, 0.0);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::book::{Book, Found};
 use crate::cause::{self, Capacities};
 use crate::charge::{self, Delay};
+use crate::config::LEARN_EVERY_MS;
 use crate::forest::{Ground, Tree};
 use crate::graph::Mix;
 use crate::own::Own;
@@ -30,9 +31,6 @@ pub(crate) struct Queues {
     capacities: Capacities,
     spillbacks: Spillbacks,
 }
-
-/// What links let through is learned from the counts of minutes.
-const LEARN_EVERY_MS: i64 = 60_000;
 
 /// A link on which there are fewer vehicles on average holds nobody back.
 const LEAST_VEHICLES: f64 = 0.5;

@@ -87,6 +87,13 @@ fn middle_m(network: &Network, sensor: &Sensor) -> f64 {
     sensor.link.map_or(0.0, |link| f64::from(network.link(link).length_m) / 2.0)
 }
 
+/// Returns the time that a place which a vehicle tells stands for, ms: its fleet's period, where that is known.
+pub(crate) fn step_ms(device: Option<&Device>) -> i64 {
+    /// Most fleets' vehicles tell where they are every ten seconds.
+    const USUAL_STEP_MS: i64 = 10_000;
+    device.map(|device| device.period_ms).filter(|ms| *ms > 0).unwrap_or(USUAL_STEP_MS)
+}
+
 #[cfg(test)]
 impl Site {
     /// A street of 300 m.

@@ -10,6 +10,7 @@
 use roadnet::Network;
 use serde::{Deserialize, Serialize};
 
+use crate::config::LEARN_EVERY_MS;
 use crate::fusion::Belief;
 use crate::own::Own;
 use crate::regime::Regimes;
@@ -17,7 +18,7 @@ use crate::road::Road;
 use crate::site::Site;
 
 /// Step of what is kept, ms.
-pub(crate) const STEP_MS: i64 = 60_000;
+pub(crate) const STEP_MS: i64 = LEARN_EVERY_MS;
 
 /// Steps that are kept: a jam's front needs 12 min for 3 km.
 const KEPT: usize = 12;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sample::{Sample, What};
-use crate::site::{Device, Site};
+use crate::site::{self, Device, Site};
 
 /// Lanes that are told apart.
 pub(super) const LANES: usize = 6;
@@ -13,9 +13,6 @@ const BINS_M: [f64; 5] = [0.0, 40.0, 80.0, 160.0, 320.0];
 
 /// Who is slower stands or creeps, km/h: the usual bound of a queue is 5, and what a probe tells is noisy.
 pub(super) const SLOW_KMH: f32 = 8.0;
-
-/// What a probe that does not tell its period is taken to report by, s.
-const USUAL_STEP_S: f64 = 10.0;
 
 /// Sums over what has left the window, faded with it.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -60,5 +57,5 @@ impl Usual {
 
 /// Returns the time that a probe's reading stands for, s.
 pub(super) fn step_s(device: Option<&Device>) -> f64 {
-    device.map(|d| d.period_ms).filter(|ms| *ms > 0).map_or(USUAL_STEP_S, |ms| ms as f64 / 1000.0)
+    site::step_ms(device) as f64 / 1000.0
 }
