@@ -146,11 +146,13 @@ impl Graph {
             if self.work.take_telling(link, at) {
                 let edge = self.own[link].congested_y(&context.sites[link], context.config);
                 self.work.congested[link] = self.belief[link].above(edge);
+                self.work.middle_y[link] = f64::NAN;
                 if let Some(told) = self.news(at, link, context) {
                     tell(link as u32, &told);
                 }
             }
         }
+        let mut middle_y = std::mem::take(&mut self.work.middle_y);
         let picture = Picture {
             belief: &self.belief,
             flow_vph: &self.flow_vph,
@@ -160,9 +162,10 @@ impl Graph {
             seen: self.work.heard(),
             turns: &self.turns,
         };
-        self.queues.step(at, &picture, context, &mut events);
+        self.queues.step(at, &picture, &mut middle_y, context, &mut events);
         let around = Around { congested: &self.work.congested, turns: &self.turns };
         self.incidents.step(at, &around, context, &mut events);
+        self.work.middle_y = middle_y;
         events
     }
 
@@ -185,7 +188,8 @@ impl Graph {
         if !self.is_reached(link) {
             return None;
         }
-        let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-self.belief[link].quantile(above)).exp());
+        let chance = self.belief[link].mixture();
+        let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
         let observed = heard_within(&self.own[link], at, (context.config.long_window_s * 1000.0) as i64);
         let source = if observed { Source::Observed } else { Source::Estimated };
         Some(Seen { share: middle.min(1.1) as f32, half: ((fast - slow) / 2.0) as f32, source })

@@ -60,32 +60,30 @@ impl Queues {
         }
     }
 
+    /// Takes a boundary. `y`: by link, the middle of what is believed as far as it is known from before, NaN elsewhere.
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
         picture: &Picture<'_>,
+        y: &mut [f64],
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
         let Picture { belief, congested: probability, .. } = *picture;
-        // The middle of what is believed; asked of members of queues and of those that may become one.
+        // Asked of members of queues and of those that may become one.
         let least = context.config.queue.probability;
-        let y: Vec<f64> = (0..belief.len())
-            .map(|link| {
-                if self.member[link] || probability[link] >= least {
-                    belief[link].quantile(0.5)
-                } else {
-                    f64::NAN
-                }
-            })
-            .collect();
+        for (link, y) in y.iter_mut().enumerate() {
+            if y.is_nan() && (self.member[link] || probability[link] >= least) {
+                *y = belief[link].quantile(0.5);
+            }
+        }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
             self.capacities.learn(picture.own);
         }
-        self.judge_members(at, probability, &y, picture, context);
-        let found = self.find(probability, &y, picture, context);
+        self.judge_members(at, probability, y, picture, context);
+        let found = self.find(probability, y, picture, context);
         let mut filled: Vec<Filled> =
-            found.iter().flat_map(|queue| filled(queue, &y, picture, context)).collect();
+            found.iter().flat_map(|queue| filled(queue, y, picture, context)).collect();
         filled.sort_unstable_by_key(|filled| filled.link);
         self.book.step(at, found, context, events);
         self.spillbacks.step(at, &filled, context, events);
