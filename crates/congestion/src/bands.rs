@@ -101,11 +101,11 @@ pub(crate) struct Sums {
     pub(crate) scale: f64,
 }
 
-/// A step of the filter, and what is believed after it.
+/// A step of the filter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// Time has passed: this share is left of what was known beyond the typical.
-    Faded { kept: f64, after: Regimes },
+    Faded { kept: f64 },
     /// Evidence of a band was taken.
     Seen { band: usize, means: Means, seen: Belief, before: Regimes, after: Regimes },
 }
@@ -127,7 +127,7 @@ impl Sums {
         let bands = self.bands.iter().zip(ages_s).enumerate().rev();
         for (band, (evidence, at_s)) in [settled].into_iter().chain(bands) {
             belief = belief.after(age_s - at_s, &rest);
-            tell(Step::Faded { kept: regime::kept(age_s - at_s), after: belief });
+            tell(Step::Faded { kept: regime::kept(age_s - at_s) });
             age_s = at_s;
             let mut before = belief;
             let seen = |means, seen, after: &Regimes| {
@@ -137,7 +137,7 @@ impl Sums {
             belief = delay::joined(belief, evidence, self.scale, site, typical, parts, seen);
         }
         belief = belief.after(age_s, &rest);
-        tell(Step::Faded { kept: regime::kept(age_s), after: belief });
+        tell(Step::Faded { kept: regime::kept(age_s) });
         belief
     }
 }

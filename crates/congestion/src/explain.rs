@@ -159,8 +159,8 @@ pub struct Believed {
     pub jam: Speed,
     /// Probability that it is jammed.
     pub jammed: f64,
-    /// The factor by which the silence of its loops changed the odds of a jam; 1 = not at all.
-    pub silence_odds: f64,
+    /// The factor by which the silence of its loops changed the odds of a jam; 1 = not at all, absent where no loop reports.
+    pub silence_odds: Option<f64>,
 }
 
 /// A link next to another.

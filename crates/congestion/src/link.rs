@@ -127,10 +127,8 @@ impl Cell {
         }
         // Whole km/h: finer steps would be told each minute.
         self.own.free_kmh = self.free_flow.kmh().map_or(f64::NAN, f64::round);
-        if parts.silence
-            && let Some(missed) = missed_vehicles(&samples, &history.point, context)
-        {
-            self.own.belief = self.own.belief.by_odds(delay::silence_odds(missed));
+        if let Some(odds) = silence_odds(&samples, &history.point, context) {
+            self.own.belief = self.own.belief.by_odds(odds);
         }
         if !self.own.belief.is_finite() {
             self.own.belief = rest;
@@ -149,7 +147,8 @@ impl Cell {
         Sums { bands, settled, left_s, history, scale }
     }
 
-    /// Calls `tell` with each step from what is typical to what is believed at that instant.
+    /// Calls `tell` with each step from what is typical to what is believed at that instant; returns the odds that the silence of
+    /// its loops puts on a jam after the last, where it has loops.
     pub(crate) fn trace(
         &self,
         at: Timestamp,
@@ -157,10 +156,12 @@ impl Cell {
         health: &Health,
         context: &Context<'_>,
         tell: impl FnMut(Step),
-    ) {
+    ) -> Option<f64> {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
-        self.sums(&samples, at.as_millis(), context).filter(site, typical, &context.config.parts, tell);
+        let sums = self.sums(&samples, at.as_millis(), context);
+        sums.filter(site, typical, &context.config.parts, tell);
+        silence_odds(&samples, &sums.history.point, context)
     }
 
     /// Where nothing was heard for a lateness, what was heard before counts until it has faded.
@@ -290,6 +291,12 @@ impl Settled {
         evidence.fade((-left_s / SETTLED_S).exp());
         (evidence, left_s)
     }
+}
+
+/// Returns the odds by which a jam is likelier because nobody passes the link's loops; `None` when no loop reports.
+fn silence_odds(samples: &[Sample], history: &Point, context: &Context<'_>) -> Option<f64> {
+    let missed = missed_vehicles(samples, history, context).filter(|_| context.config.parts.silence);
+    missed.map(delay::silence_odds)
 }
 
 /// Returns how many vehicles would usually have passed the link's loops since one did last; `None` when no loop reports.

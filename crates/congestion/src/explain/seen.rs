@@ -3,7 +3,7 @@
 use model::{Quality, SensorId, Timestamp};
 use roadnet::LinkIndex;
 
-use super::trace::Trace;
+use super::trace::{Trace, total};
 use super::{Evidence, Heard, Said, speed};
 use crate::bands;
 use crate::evidence::Means;
@@ -16,17 +16,18 @@ pub(super) struct Seen {
     pub(super) sensors: Vec<Heard>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) typical_weight: f64,
-    pub(super) silence_odds: f64,
+    pub(super) silence_odds: Option<f64>,
 }
 
 /// Returns what the link's own sensors say of it at that instant.
 pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context: &Context<'_>) -> Seen {
     let heard = partition.cell(link.0).filter(|_| at > Timestamp::MIN);
     let Some(cell) = heard else {
-        return Seen { sensors: Vec::new(), evidence: Vec::new(), typical_weight: 1.0, silence_odds: 1.0 };
+        return Seen { sensors: Vec::new(), evidence: Vec::new(), typical_weight: 1.0, silence_odds: None };
     };
     let mut trace = Trace::default();
-    cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
+    let silence_odds =
+        cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
     let jammed = cell.own.belief.jammed;
     let site = &context.sites[link.index()];
     let evidence = trace.pieces.iter().map(|piece| Evidence {
@@ -40,7 +41,7 @@ pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context:
         evidence: evidence.collect(),
         sensors: sensors(cell, &trace, partition, at, context),
         typical_weight: trace.typical_weight(jammed),
-        silence_odds: trace.end().map_or(1.0, |end| cell.own.belief.odds_against(end)),
+        silence_odds,
     }
 }
 
@@ -86,7 +87,7 @@ fn sensors(
             age_s: age_s(group.newest, now),
             newest: said(&group.newest.what),
             quality: Quality(group.newest.quality).with(partition.health().quality(group.newest.sensor)),
-            weight: group.parts.iter().map(weigh).sum(),
+            weight: total(group.parts.iter().map(weigh)),
         })
         .collect();
     heard.sort_by(|a, b| b.weight.total_cmp(&a.weight));

@@ -7,14 +7,11 @@
 use crate::bands::Step;
 use crate::evidence::Means;
 use crate::fusion::Belief;
-use crate::regime::Regimes;
 
 /// What the steps of the filter come to.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) pieces: Vec<Piece>,
-    /// The belief after the last step.
-    end: Option<Regimes>,
 }
 
 #[derive(Debug)]
@@ -31,7 +28,7 @@ pub(super) struct Piece {
 impl Trace {
     pub(super) fn take(&mut self, step: Step) {
         match step {
-            Step::Faded { kept, .. } => self.scale(kept, kept),
+            Step::Faded { kept } => self.scale(kept, kept),
             Step::Seen { band, means, seen, before, after } => {
                 let gain = |before: Belief, after: Belief| (1.0 - after.var / before.var).clamp(0.0, 1.0);
                 let (free, jam) = (gain(before.free, after.free), gain(before.jam, after.jam));
@@ -40,8 +37,6 @@ impl Trace {
                 self.pieces.push(Piece { band, means, seen, jam_odds, free, jam });
             }
         }
-        let (Step::Faded { after, .. } | Step::Seen { after, .. }) = step;
-        self.end = Some(after);
     }
 
     fn scale(&mut self, free: f64, jam: f64) {
@@ -51,14 +46,9 @@ impl Trace {
         }
     }
 
-    /// Returns the belief that the pieces lead to.
-    pub(super) fn end(&self) -> Option<&Regimes> {
-        self.end.as_ref()
-    }
-
     /// Returns the weight that is left to what is typical, when a jam is that likely.
     pub(super) fn typical_weight(&self, jammed: f64) -> f64 {
-        1.0 - self.pieces.iter().map(|piece| piece.weight(jammed)).sum::<f64>()
+        1.0 - total(self.pieces.iter().map(|piece| piece.weight(jammed)))
     }
 }
 
@@ -69,12 +59,17 @@ impl Piece {
     }
 }
 
+/// Adds up from 0: a plain sum of nothing is -0, and would be shown so.
+pub(super) fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::regime::{Hidden, Jams, kept};
+    use crate::regime::{Hidden, Jams, Regimes, kept};
 
     proptest! {
         #[test]
@@ -85,7 +80,7 @@ mod tests {
             let (mut belief, mut trace) = (rest, Trace::default());
             for (y, var, seconds) in seen {
                 let before = belief.after(seconds, &rest);
-                trace.take(Step::Faded { kept: kept(seconds), after: before });
+                trace.take(Step::Faded { kept: kept(seconds) });
                 let seen = Belief { y, var };
                 belief = before.and(seen, Hidden::Share(0.5), &rest);
                 trace.take(Step::Seen { band: 0, means: Means::Loops, seen, before, after: belief });

@@ -91,3 +91,16 @@ fn who_is_restored_explains_at_once_what_was_known() {
     }
     assert_eq!(after.checkpoint(), bytes);
 }
+
+#[test]
+fn silence_is_named_of_links_with_loops_only_and_no_weight_is_below_zero() {
+    let analyzer = until(600, |_| {});
+    for link in city().network.indices() {
+        let explained = analyzer.explain(link).unwrap();
+        let loops = explained.sensors.iter().any(|heard| heard.sensor.as_str().starts_with("loop"));
+        let odds = explained.believed.unwrap().silence_odds;
+        assert_eq!(odds.is_some(), loops, "{}: {odds:?}", explained.state.link);
+        let weights = explained.sensors.iter().map(|heard| heard.weight);
+        assert!(weights.clone().all(f64::is_sign_positive), "{:?}", weights.collect::<Vec<_>>());
+    }
+}

@@ -130,8 +130,7 @@ fn evidence(f: &mut Formatter<'_>, evidence: &[Evidence], typical: &Usual) -> fm
 
 fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
     writeln!(f, "\nwhat is believed of it now")?;
-    if believed.silence_odds > 1.0 + 1e-6 {
-        let odds = believed.silence_odds;
+    if let Some(odds) = believed.silence_odds.filter(|odds| *odds > 1.0) {
         writeln!(f, "  nobody has passed its loops for long: jam odds x {odds:.3}")?;
     }
     let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
