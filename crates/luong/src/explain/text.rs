@@ -17,7 +17,7 @@ impl Display for Text<'_> {
         road(f, all)?;
         state(f, all)?;
         sensors(f, &all.sensors)?;
-        evidence(f, &all.evidence, &all.typical)?;
+        evidence(f, all)?;
         all.believed.iter().try_for_each(|believed| belief(f, believed))?;
         neighbours(f, &all.neighbours)?;
         all.class.iter().try_for_each(|judged| class(f, judged))?;
@@ -80,7 +80,7 @@ fn sensors(f: &mut Formatter<'_>, sensors: &[Heard]) -> fmt::Result {
     if sensors.is_empty() {
         return writeln!(f, "\nno sensor of its own was heard in the last minutes");
     }
-    writeln!(f, "\nwhat its sensors said (weight: share of the speed that rests on it)")?;
+    writeln!(f, "\nwhat its sensors said (weight: its share in what they come to)")?;
     writeln!(f, "  weight  readings  newest       quality  said last")?;
     for heard in sensors {
         writeln!(
@@ -97,10 +97,13 @@ fn sensors(f: &mut Formatter<'_>, sensors: &[Heard]) -> fmt::Result {
     Ok(())
 }
 
-fn evidence(f: &mut Formatter<'_>, evidence: &[Evidence], typical: &Usual) -> fmt::Result {
+fn evidence(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
+    let (evidence, typical): (&[Evidence], &Usual) = (&all.evidence, &all.typical);
+    // Where nothing counts on it, its neighbours and the like move that on.
+    let by_itself = if all.neighbours.is_empty() { "" } else { " by itself" };
     writeln!(
         f,
-        "\nwhat that comes to, oldest first (the weights add up to 1; jam odds: the factor it put on them)"
+        "\nwhat that comes to{by_itself}, oldest first (the weights add up to 1; jam odds: the factor it put on them)"
     )?;
     writeln!(f, "  weight  speed                 jam odds  what")?;
     let lost = typical.signal_s.map_or(String::new(), |s| format!(", {s:.1} s lost at the signal"));
@@ -142,7 +145,11 @@ fn neighbours(f: &mut Formatter<'_>, neighbours: &[Neighbour]) -> fmt::Result {
     if neighbours.is_empty() {
         return Ok(());
     }
-    writeln!(f, "\nnothing counts on it: its jams and its flow are guessed from its neighbours")?;
+    writeln!(
+        f,
+        "\nnothing counts on it: its flow, its jams and its free speed are guessed from its neighbours, beside what is above; an \
+         expressway's detectors and travel times between two devices count for more"
+    )?;
     writeln!(f, "  weight  jammed  flow        turns")?;
     for next in neighbours {
         let turns = if next.before { "of its vehicles come from it" } else { "of its vehicles turn into it" };
@@ -190,7 +197,8 @@ fn queue(f: &mut Formatter<'_>, queue: Option<&Queue>) -> fmt::Result {
         turns => format!("the head is {turns} turns further on"),
     };
     let (head, links, length_m, since) = (&queue.head, queue.links, queue.length_m, queue.since);
-    writeln!(f, "\nqueue behind {head}: {links} links, {length_m:.0} m, since {since}; {place}")
+    let links = if links == 1 { "1 link".to_owned() } else { format!("{links} links") };
+    writeln!(f, "\nqueue behind {head}: {links}, {length_m:.0} m, since {since}; {place}")
 }
 
 fn known(value: Option<f32>) -> String {
