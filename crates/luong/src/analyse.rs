@@ -22,6 +22,7 @@ use self::output::Output;
 use self::work::Work;
 use anyhow::Context as _;
 use eventlog::{Consumer, Delivery, Fetched, Log, Subscription};
+use model::Timestamp;
 use roadnet::{Network, Registry};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -72,6 +73,13 @@ impl Analyse {
             clock: wall_clock(),
             max_skew_s: wall.then_some(settings.clock.max_skew_s),
         }
+    }
+}
+
+impl Analyse {
+    /// Returns the time after which a record is not believed.
+    fn latest(&self) -> Option<Timestamp> {
+        self.max_skew_s.map(|skew_s| (self.clock)() + (skew_s * 1000.0) as i64)
     }
 }
 
@@ -173,7 +181,7 @@ impl Shell {
 
     async fn fold(&mut self, records: Vec<Fetched>) -> anyhow::Result<()> {
         let Some(work) = &mut self.work else { return Ok(()) };
-        let latest = self.analyse.max_skew_s.map(|skew_s| (self.analyse.clock)() + (skew_s * 1000.0) as i64);
+        let latest = self.analyse.latest();
         for fetched in records {
             let changes = work.fold(&fetched, latest, &self.metrics);
             self.output.append(changes, &self.metrics).await?;

@@ -1,10 +1,12 @@
 //! `luong explain`: what the state of a link rests on at one instant, from the log.
 //!
-//! The log is folded up to that instant as the `analyse` role does it, from the role's own checkpoint where one fits; the same
-//! log gives the same state, so what is explained is what was told.
+//! The log is folded up to that instant as the `analyse` role does it. From the role's own checkpoint, where one from before that
+//! instant fits, the same log gives the same state: what is explained is what was told. Else `analyse.replay_h` of the log are
+//! folded from nothing, and what the role had learned before is missing; the head of the explanation says which it is.
 
 mod text;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -50,13 +52,14 @@ pub(crate) async fn run(args: Args, settings: Settings, stop: CancellationToken)
     // Nothing was appended: a log that does not close in time loses nothing.
     let closed = tokio::time::timeout(Duration::from_secs(1), log.close()).await;
     let Some(analyzer) = analyzer else { return Ok(()) };
-    print(&analyzer?, link)?;
+    let (analyzer, since) = analyzer?;
+    writeln!(std::io::stdout().lock(), "{since}")?;
+    print(&analyzer, link)?;
     closed.unwrap_or(Ok(())).context("closing the log")
 }
 
 /// Prints what the newest state of a link rests on.
 pub(crate) fn print(analyzer: &Analyzer, link: LinkIndex) -> anyhow::Result<()> {
-    use std::io::Write as _;
     let explanation = analyzer.explain(link).context("the link's partition is not read here")?;
     Ok(write!(std::io::stdout().lock(), "{}", text::Text(&explanation))?)
 }

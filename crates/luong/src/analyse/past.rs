@@ -1,6 +1,7 @@
 //! The analyser as it was at an instant of the log.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::Context as _;
 use congestion::Analyzer;
@@ -14,9 +15,36 @@ use super::work::Work;
 use super::{Analyse, FETCH_RECORDS};
 use crate::explain::NotThere;
 
+/// From where on what is explained was folded.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Since {
+    /// The role's checkpoint: all that it had learned counts.
+    Checkpoint,
+    /// All of the log, with nothing before it.
+    Beginning,
+    /// A record received then: what the role had learned before is not there.
+    Record(Timestamp),
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checkpoint => f.write_str("folded from the service's checkpoint: this is what was told"),
+            Self::Beginning => f.write_str("folded from the beginning of the log"),
+            Self::Record(at) => write!(
+                f,
+                "folded from {at} on, without what was learned before: what was told may have been another"
+            ),
+        }
+    }
+}
+
 /// Folds the log up to an instant, or to its end: from the role's checkpoint where one of all partitions fits, else from
 /// `analyse.replay_h` before.
-pub(crate) async fn fold_until(analyse: Analyse, until: Option<Timestamp>) -> anyhow::Result<Analyzer> {
+pub(crate) async fn fold_until(
+    analyse: Analyse,
+    until: Option<Timestamp>,
+) -> anyhow::Result<(Analyzer, Since)> {
     let log = &analyse.log;
     let (begin, end) = (log.offsets_at(OBSERVATIONS, 0).await?, log.end_offsets(OBSERVATIONS).await?);
     let last: Vec<u64> =
@@ -37,9 +65,22 @@ pub(crate) async fn fold_until(analyse: Analyse, until: Option<Timestamp>) -> an
     let checkpoints = Checkpoints::new(analyse.folder.clone());
     let mut work = Work::begin(&analyse, &owned, &checkpoints, &ends).await?;
     let metrics = Metrics::register(&prometheus::Registry::new())?;
-    let positions = work.positions().values().copied().collect();
-    read(&analyse.log, positions, &ends, |fetched| drop(work.fold(&fetched, None, &metrics))).await?;
-    Ok(work.into_analyzer(until))
+    let positions: Vec<u64> = work.positions().values().copied().collect();
+    let since = since(&analyse.log, &work, &positions, &end).await?;
+    let latest = analyse.latest();
+    read(&analyse.log, positions, &ends, |fetched| drop(work.fold(&fetched, latest, &metrics))).await?;
+    Ok((work.into_analyzer(until), since))
+}
+
+async fn since(log: &Log, work: &Work, positions: &[u64], end: &[u64]) -> anyhow::Result<Since> {
+    if work.is_from_checkpoint() {
+        return Ok(Since::Checkpoint);
+    }
+    if positions.iter().all(|offset| *offset == 0) {
+        return Ok(Since::Beginning);
+    }
+    let first = times(log, positions, end).await?.into_iter().min();
+    Ok(first.map_or(Since::Beginning, Since::Record))
 }
 
 /// Returns the time of the record at each of those offsets, where there is one.

@@ -19,6 +19,7 @@ pub(super) struct Work {
     /// nobody's map goes back in time. Empty = caught up.
     behind: BTreeMap<u32, u64>,
     caught_up_before: bool,
+    is_from_checkpoint: bool,
     log_time: Timestamp,
 }
 
@@ -43,6 +44,10 @@ impl Work {
 
     pub(super) fn positions(&self) -> &BTreeMap<u32, u64> {
         &self.positions
+    }
+
+    pub(super) fn is_from_checkpoint(&self) -> bool {
+        self.is_from_checkpoint
     }
 
     pub(super) fn checkpoint(&self) -> Vec<u8> {
@@ -182,6 +187,7 @@ fn restore(analyse: &Analyse, saved: Saved, horizon: &[u64], ends: &[u64]) -> Op
             positions: saved.positions,
             behind: BTreeMap::new(),
             caught_up_before: true,
+            is_from_checkpoint: true,
             log_time: Timestamp::MIN,
         }),
         Err(error) => {
@@ -202,5 +208,12 @@ fn start_over(analyse: &Analyse, owned: &[u32], horizon: &[u64], ends: &[u64]) -
         positions.iter().map(|(&p, _)| (p, at(ends, p))).filter(|(p, end)| positions[p] < *end).collect();
     let Analyse { network, sensors, config, partitions, .. } = analyse;
     let analyzer = Analyzer::new(network.clone(), sensors.clone(), config.clone(), owned, *partitions);
-    Work { analyzer, positions, behind, caught_up_before: false, log_time: Timestamp::MIN }
+    Work {
+        analyzer,
+        positions,
+        behind,
+        caught_up_before: false,
+        is_from_checkpoint: false,
+        log_time: Timestamp::MIN,
+    }
 }

@@ -31,8 +31,9 @@ fn lines(head: &str) -> Vec<String> {
     (1..=20).map(line).collect()
 }
 
-/// Puts the readings into the log that `luong up` would have written in that folder, each received a second later.
-async fn write_log(folder: &Path) -> Log {
+/// Puts the readings of those half minutes into the log that `luong up` would have written in that folder, each received a second
+/// later; that of `misdated` says that it was received a day later.
+async fn write_log(folder: &Path, half_minutes: Vec<i64>, misdated: Option<i64>) -> Log {
     let log = Log::open_local(&folder.join("log"), eventlog::local::Config::default()).await.unwrap();
     let cleanup = Cleanup::Delete { retention: Duration::from_secs(168 * 3600) };
     let spec = TopicSpec { name: wire::topic::OBSERVATIONS.into(), partitions: 1, cleanup };
@@ -53,7 +54,7 @@ async fn write_log(folder: &Path) -> Log {
             period_s: Some(30.0),
             lane: None,
             offset_m: None,
-            received_at: at.plus_millis(1000),
+            received_at: at.plus_millis(if misdated == Some(i) { 86_400_000 } else { 1000 }),
             quality: Quality::GOOD,
             reading,
         };
@@ -62,12 +63,12 @@ async fn write_log(folder: &Path) -> Log {
             partition: 0,
             record: Record {
                 value: wire::encode_observation(&observation),
-                timestamp_ms: observation.received_at.as_millis(),
+                timestamp_ms: at.as_millis() + 1000,
                 ..Record::default()
             },
         }
     };
-    log.append((1..=20).map(record).collect()).await.unwrap().await.unwrap();
+    log.append(half_minutes.into_iter().map(record).collect()).await.unwrap().await.unwrap();
     log
 }
 
@@ -80,7 +81,7 @@ fn a_state_is_explained_from_the_log_once_nobody_else_has_it_open() {
         luong(folder.path(), &[&["explain"], args, &set[..]].concat())
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let log = runtime.block_on(write_log(folder.path()));
+    let log = runtime.block_on(write_log(folder.path(), (1..=20).collect(), None));
     let refused = explain(&["a"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(complained(&refused).contains("stop `luong up` first"), "{}", complained(&refused));
@@ -88,6 +89,8 @@ fn a_state_is_explained_from_the_log_once_nobody_else_has_it_open() {
 
     let newest = explain(&["a"]);
     assert_eq!(newest.status.code(), Some(0), "{}", complained(&newest));
+    let head = "folded from the beginning of the log\n";
+    assert!(said(&newest).starts_with(head), "{}", said(&newest));
     for part in ["link a: ", "loop-a: 12.0 vehicles at 30.0 km/h", "typical here", "why level", "observed"] {
         assert!(said(&newest).contains(part), "no {part:?} in\n{}", said(&newest));
     }
@@ -105,6 +108,25 @@ fn a_state_is_explained_from_the_log_once_nobody_else_has_it_open() {
         assert_eq!(outside.status.code(), Some(64));
         assert!(complained(&outside).contains(why), "{}", complained(&outside));
     }
+}
+
+#[test]
+fn what_is_folded_from_the_middle_of_the_log_says_so_and_leaves_out_what_the_service_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let [network, sensors] = city(folder.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // One reading is three hours older than the others.
+    let half_minutes = [-360].into_iter().chain(1..=20).collect();
+    let log = runtime.block_on(write_log(folder.path(), half_minutes, Some(10)));
+    runtime.block_on(log.close()).unwrap();
+    let set =
+        ["--set", &network, "--set", &sensors, "--set", "log.partitions=1", "--set", "analyse.replay_h=1"];
+    let explained = luong(folder.path(), &[&["explain", "a"], &set[..]].concat());
+    assert_eq!(explained.status.code(), Some(0), "{}", complained(&explained));
+    let text = said(&explained);
+    let head = "folded from 2026-11-22T07:00:31.000Z on, without what was learned before";
+    assert!(text.starts_with(head), "{text}");
+    assert!(text.contains("state at 2026-11-22T07:") && text.contains("source observed"), "{text}");
 }
 
 #[test]
