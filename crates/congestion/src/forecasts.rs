@@ -28,16 +28,24 @@ pub(crate) struct Forecasts {
 struct Told {
     made_at: Timestamp,
     source: Source,
+    /// Base free flow when it was told, km/h.
+    base_kmh: f32,
     points: [[u16; 3]; Forecast::HORIZONS_S.len()],
 }
 
 impl Told {
-    const NOTHING: Self =
-        Self { made_at: Timestamp::MIN, source: Source::None, points: [[0; 3]; Forecast::HORIZONS_S.len()] };
+    const NOTHING: Self = Self {
+        made_at: Timestamp::MIN,
+        source: Source::None,
+        base_kmh: 0.0,
+        points: [[0; 3]; Forecast::HORIZONS_S.len()],
+    };
 
-    fn of(made_at: Timestamp, expected: &Expected, free_kmh: f64) -> Self {
-        let tenths = |share: f32| (f64::from(share) * free_kmh * 10.0).round() as u16;
-        Self { made_at, source: expected.source, points: expected.points.map(|point| point.map(tenths)) }
+    /// `map_kmh`: what shares are of.
+    fn of(made_at: Timestamp, expected: &Expected, map_kmh: f64, base_kmh: f64) -> Self {
+        let tenths = |share: f32| (f64::from(share) * map_kmh * 10.0).round() as u16;
+        let points = expected.points.map(|point| point.map(tenths));
+        Self { made_at, source: expected.source, base_kmh: base_kmh as f32, points }
     }
 
     /// Tells whether it differs notably from what was told before.
@@ -54,7 +62,7 @@ impl Told {
         self.source > Source::None && (old || self.points.iter().zip(&told.points).any(off))
     }
 
-    fn forecast(&self, link: LinkId, free_kmh: f64) -> Forecast {
+    fn forecast(&self, link: LinkId) -> Forecast {
         let kmh = |tenths: u16| f32::from(tenths) / 10.0;
         let point = |(&horizon_s, &[low, middle, high]): (&u32, &[u16; 3])| ForecastPoint {
             horizon_s,
@@ -67,7 +75,7 @@ impl Told {
             link,
             made_at: self.made_at,
             source: self.source,
-            free_flow_speed_kmh: free_kmh as f32,
+            free_flow_speed_kmh: self.base_kmh,
             points: Forecast::HORIZONS_S.iter().zip(known).map(point).collect(),
         }
     }
@@ -86,17 +94,18 @@ impl Forecasts {
 
     /// Takes a graph boundary: looks at some links, closes the step that has ended, and works some links off.
     ///
-    /// `seen`: what is known of a link; `typical`: its speed where nothing is, a share of free flow.
+    /// `seen`: what is known of a link; `typical`: its speed where nothing is, a share of free flow; `base_kmh`: its base free flow.
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
         context: &Context<'_>,
         seen: impl Fn(u32) -> Option<Seen>,
         typical: impl Fn(u32) -> f32,
+        base_kmh: impl Fn(u32) -> f64,
     ) -> Vec<Forecast> {
         let mut forecasts = Vec::new();
         // What is looked at now belongs to the step that ends now, not to one that ended before.
-        self.close(at.plus_millis(-1).floor(STEP_MS), context, &typical, &mut forecasts);
+        self.close(at.plus_millis(-1).floor(STEP_MS), context, &typical, &base_kmh, &mut forecasts);
         let turns = (SAMPLE_MS / context.config.graph_boundary_ms).max(1);
         let turn = (at.as_millis() / context.config.graph_boundary_ms).rem_euclid(turns);
         for link in (turn as u32..self.told.len() as u32).step_by(turns as usize) {
@@ -104,8 +113,8 @@ impl Forecasts {
                 self.forecaster.see(link, seen);
             }
         }
-        self.close(at.floor(STEP_MS), context, &typical, &mut forecasts);
-        self.work(PARTS / turns.min(PARTS.into()) as u32, context, &mut forecasts);
+        self.close(at.floor(STEP_MS), context, &typical, &base_kmh, &mut forecasts);
+        self.work(PARTS / turns.min(PARTS.into()) as u32, context, &base_kmh, &mut forecasts);
         forecasts
     }
 
@@ -115,12 +124,13 @@ impl Forecasts {
         ended: Timestamp,
         context: &Context<'_>,
         typical: &impl Fn(u32) -> f32,
+        base_kmh: &impl Fn(u32) -> f64,
         forecasts: &mut Vec<Forecast>,
     ) {
         let Some(before) = self.ended.replace(ended) else { return };
         self.ended = Some(before.max(ended));
         if ended > before {
-            self.work(PARTS, context, forecasts);
+            self.work(PARTS, context, base_kmh, forecasts);
             let around = self.around.get_or_insert_with(|| Around::of(context.network));
             self.forecaster.close(ended, context.config.forecast.ahead_ms(), around, typical);
             self.next_part = 0;
@@ -129,25 +139,32 @@ impl Forecasts {
 
     /// Yields what was last told of each link of which something is expected.
     pub(crate) fn told<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = Forecast> + 'a {
-        let links = context.network.links().iter().zip(context.sites);
-        let known = self.told.iter().zip(links).filter(|(told, _)| told.source > Source::None);
-        known.map(|(told, (link, site))| told.forecast(link.id.clone(), site.free_kmh))
+        let known =
+            self.told.iter().zip(context.network.links()).filter(|(told, _)| told.source > Source::None);
+        known.map(|(told, link)| told.forecast(link.id.clone()))
     }
 
     /// Works off the next parts.
-    fn work(&mut self, parts: u32, context: &Context<'_>, forecasts: &mut Vec<Forecast>) {
+    fn work(
+        &mut self,
+        parts: u32,
+        context: &Context<'_>,
+        base_kmh: &impl Fn(u32) -> f64,
+        forecasts: &mut Vec<Forecast>,
+    ) {
         let Some(made_at) = self.forecaster.at() else { return };
         let config = &context.config.forecast;
         for part in self.next_part..(self.next_part + parts).min(PARTS) {
             self.forecaster.work(part, config.ahead_ms(), |link, expected| {
-                let free_kmh = context.sites[link as usize].free_kmh;
+                let map_kmh = context.sites[link as usize].free_kmh;
                 let nothing = Told { made_at, ..Told::NOTHING };
-                let new = expected.map_or(nothing, |expected| Told::of(made_at, &expected, free_kmh));
+                let new = expected
+                    .map_or(nothing, |expected| Told::of(made_at, &expected, map_kmh, base_kmh(link)));
                 let told = &mut self.told[link as usize];
-                if new.is_news_after(told, free_kmh, config) {
+                if new.is_news_after(told, map_kmh, config) {
                     *told = new;
                     let id = context.network.links()[link as usize].id.clone();
-                    forecasts.push(new.forecast(id, free_kmh));
+                    forecasts.push(new.forecast(id));
                 }
             });
             self.next_part = part + 1;

@@ -173,7 +173,9 @@ impl Graph {
     pub(crate) fn forecasts(&mut self, at: Timestamp, context: &Context<'_>) -> Vec<Forecast> {
         let mut forecasts = std::mem::replace(&mut self.forecasts, Forecasts::new(0));
         let typical = |link: u32| (-self.rest(link as usize, context).free.y).exp() as f32;
-        let told = forecasts.step(at, context, |link| self.seen(at, link as usize, context), typical);
+        let base_kmh = |link: u32| self.own[link as usize].free_kmh(&context.sites[link as usize]);
+        let told =
+            forecasts.step(at, context, |link| self.seen(at, link as usize, context), typical, base_kmh);
         self.forecasts = forecasts;
         told
     }
@@ -463,7 +465,10 @@ impl Graph {
         }
         let (site, config) = (&context.sites[link], context.config);
         let new = match self.forecasts.usual(link as u32, begun, &config.forecast) {
-            Some(usual) => Told::usual(at, usual, &mut self.levels[link], site, config),
+            Some(usual) => {
+                let base_kmh = self.own[link].free_kmh(site);
+                Told::usual(at, usual, &mut self.levels[link], base_kmh, site, config)
+            }
             None => {
                 self.levels[link] = Level::default();
                 Told::nothing(at, self.own[link].quality & Quality::SENSOR_SUSPECT.0)

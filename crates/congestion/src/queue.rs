@@ -198,7 +198,8 @@ impl Picture<'_> {
         }
         let share = (-y[place]).exp();
         let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
-        let vehicles = stored * (1.0 - share).max(0.0);
+        let of_base_free_flow = share * site.free_kmh / self.own[place].free_kmh(site);
+        let vehicles = stored * (1.0 - of_base_free_flow).max(0.0);
         Delay { vehicles, persons: vehicles * self.persons(place) }
     }
 

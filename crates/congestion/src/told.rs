@@ -59,24 +59,26 @@ impl Told {
     }
 
     /// Returns what is told where no evidence reaches and something is usual: lower end, middle and upper end of the speed, shares
-    /// of free flow.
+    /// of the map's free flow. `base_kmh`: base free flow.
     pub(crate) fn usual(
         at: Timestamp,
-        [slow, middle, fast]: [f32; 3],
+        usual: [f32; 3],
         level: &mut Level,
+        base_kmh: f64,
         site: &Site,
         config: &Config,
     ) -> Self {
         /// Standard deviations between the ends of an 80 % interval of a bell curve.
         const ENDS_SD: f64 = 2.5631;
-        let [slow, middle, fast] = [slow, middle, fast].map(f64::from);
+        let [slow, middle, fast] = usual.map(|share| f64::from(share) * site.free_kmh / base_kmh);
         let sd = ((fast - slow) / ENDS_SD).max(1e-3);
         let congested = normal((config.congested_share - middle) / sd);
         let slower = |cut: usize| normal((LevelOfService::SHARES[cut] - middle) / sd);
         let class = (level.street(slower, config), level.congested(congested, config));
-        let [speed_kmh, lo_kmh, hi_kmh] = [middle, slow, fast].map(|share| round1(share * site.free_kmh));
+        let [speed_kmh, lo_kmh, hi_kmh] = [middle, slow, fast].map(|share| round1(share * base_kmh));
         Self {
             valid_at: at,
+            free_kmh: round1(base_kmh),
             speed_kmh,
             lo_kmh,
             hi_kmh,
@@ -323,7 +325,7 @@ mod tests {
     fn a_usual_jam_is_told_as_congested_by_its_profile() {
         let (site, config) = (Site::with_lanes(2.0), Config::default());
         let at = Timestamp::from_millis(0);
-        let told = Told::usual(at, [0.1, 0.2, 0.4], &mut Level::default(), &site, &config);
+        let told = Told::usual(at, [0.1, 0.2, 0.4], &mut Level::default(), site.free_kmh, &site, &config);
         assert_eq!((told.speed_kmh, told.lo_kmh, told.hi_kmh), (10.0, 5.0, 20.0));
         assert_eq!((told.class, told.source), (Some((LevelOfService::F, true)), Source::Profile));
         assert!(told.flow_vph.is_nan());

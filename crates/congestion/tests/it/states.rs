@@ -251,4 +251,7 @@ fn free_flow_is_the_posted_limit_and_where_there_is_none_what_is_driven() {
     assert_eq!(kmh("l10"), 50.0);
     // Speeds there are 35 to 43 km/h.
     assert!((37.0..43.0).contains(&kmh("l11")), "{}", kmh("l11"));
+    let foretold = analyzer.forecasts().into_iter().find(|forecast| forecast.link.as_str() == "l11");
+    let foretold_kmh = foretold.expect("probes drive there").free_flow_speed_kmh;
+    assert!((37.0..43.0).contains(&foretold_kmh), "a forecast is judged by the same: {foretold_kmh}");
 }
