@@ -265,6 +265,9 @@ impl Graph {
         if learns {
             let own = &self.own;
             let counts = |link: LinkIndex| own[link.index()].counts();
+            if context.config.parts.turn_fitting {
+                self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
+            }
             self.coupling.learn(network, &self.turns, &self.departure, counts);
             self.field.learn(network, &self.turns, counts);
             self.smooth(context);
@@ -287,11 +290,6 @@ impl Graph {
                     }
                 }
             }
-        }
-        if learns && context.config.parts.turn_fitting {
-            let own = &self.own;
-            self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
-            self.work.all_again();
         }
         if learns || self.mix == Mix::UNKNOWN {
             self.learn_mix();
