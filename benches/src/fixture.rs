@@ -24,13 +24,14 @@ pub(crate) fn city(links: usize) -> Result<City> {
 /// Returns that city with loops on `with` links of each `of`.
 pub(crate) fn city_with_loops(network: Arc<Network>, of: u32, with: u32) -> City {
     let equipped = network.indices().filter(|link| link.0 % of < with);
-    let sensors = equipped.map(|link| loop_on(&network, link)).collect();
+    let sensors = equipped.map(|link| loop_on(&network, link, &loop_id(link), 30.0)).collect();
     City { registry: Arc::new(Registry::new(sensors)), network }
 }
 
-fn loop_on(network: &Network, link: LinkIndex) -> Sensor {
+/// Returns a loop over all lanes in the middle of a link.
+pub(crate) fn loop_on(network: &Network, link: LinkIndex, id: &str, period_s: f32) -> Sensor {
     Sensor {
-        id: loop_id(link).as_str().into(),
+        id: id.into(),
         kind: SensorKind::Loop,
         link: Some(link),
         offset_m: Some(network.link(link).length_m / 2.0),
@@ -38,7 +39,7 @@ fn loop_on(network: &Network, link: LinkIndex) -> Sensor {
         point: None,
         heading_deg: None,
         length_m: 0.0,
-        period_s: Some(30.0),
+        period_s: Some(period_s),
         format: "native".into(),
     }
 }

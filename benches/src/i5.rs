@@ -17,11 +17,10 @@ use model::{
     Aggregate, ClassCounts, ClassSet, LinkId, LinkState, Observation, Quality, Reading, SpeedMean,
     VehicleClass,
 };
-use roadnet::{
-    Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind,
-};
+use roadnet::{Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor};
 
 use crate::corridor::{Corridor, STEP_MS, Step};
+use crate::fixture::loop_on;
 use score::{Estimate, Estimates, Fold, Score};
 
 /// What the map says of the free-flow speed where it is one for the whole road, km/h.
@@ -136,18 +135,7 @@ fn network(corridor: &Corridor, map: &Map) -> Result<Network> {
 }
 
 fn detector(network: &Network, link: LinkIndex) -> Sensor {
-    Sensor {
-        id: network.link(link).id.as_str().into(),
-        kind: SensorKind::Loop,
-        link: Some(link),
-        offset_m: Some(network.link(link).length_m / 2.0),
-        lane: None,
-        point: None,
-        heading_deg: None,
-        length_m: 0.0,
-        period_s: Some(STEP_MS as f32 / 1000.0),
-        format: "native".into(),
-    }
+    loop_on(network, link, network.link(link).id.as_str(), STEP_MS as f32 / 1000.0)
 }
 
 fn observation(network: &Network, link: LinkIndex, step: &Step) -> Option<Observation> {

@@ -2,10 +2,11 @@
 
 use congestion::{Analyzer, Changes, Config, IncidentConfig};
 use model::{
-    Alert, AlertKind, EventChange, EventKind, Observation, Probe, Quality, Reading, Timestamp, TrafficEvent,
+    Alert, AlertKind, EventChange, EventKind, Observation, Quality, Reading, Timestamp, TrafficEvent,
 };
 
 use crate::city::{PARTITIONS, Record, START, blocked_logs, city, feed};
+use crate::readings::probe;
 
 /// Minutes of usual traffic, in which somebody stands on the loop of the tenth link for seven.
 const MINUTES: i64 = 20;
@@ -96,17 +97,8 @@ fn a_device_that_raises_alarms_all_the_time_is_heard_less_and_less() {
 
 #[test]
 fn a_vehicle_that_stands_where_many_passed_is_told_and_one_that_waits_at_the_end_is_not() {
-    let probe = |vehicle: &str, second: i64, offset_m: f32, speed_kmh: f32| {
-        let probe = Probe {
-            vehicle: vehicle.into(),
-            lon: 106.6,
-            lat: 20.85,
-            heading_deg: None,
-            speed_kmh: Some(speed_kmh),
-            class: None,
-            in_service: None,
-        };
-        let mut reading = reading("fleet", "l1", second, Reading::Probe(probe));
+    let seen = |vehicle: &str, second: i64, offset_m: f32, speed_kmh: f32| {
+        let mut reading = reading("fleet", "l1", second, probe(vehicle, speed_kmh));
         reading.offset_m = Some(offset_m);
         reading
     };
@@ -116,8 +108,8 @@ fn a_vehicle_that_stands_where_many_passed_is_told_and_one_that_waits_at_the_end
             (0..3)
                 .map(move |step| (format!("passer{i}"), 30 + i * 12 + step * 10, 50.0 + 100.0 * step as f32))
         });
-        let mut more: Vec<Observation> = passed.map(|(name, at, x)| probe(&name, at, x, 36.0)).collect();
-        more.extend((0..18).map(|step| probe("stayer", 360 + step * 10, offset_m, 0.0)));
+        let mut more: Vec<Observation> = passed.map(|(name, at, x)| seen(&name, at, x, 36.0)).collect();
+        more.extend((0..18).map(|step| seen("stayer", 360 + step * 10, offset_m, 0.0)));
         more.iter_mut().zip(0..).for_each(|(reading, i)| reading.seq = Some(2_000_000 + i));
         told("l1", 50.0, more)
     };

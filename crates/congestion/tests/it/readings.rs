@@ -102,7 +102,7 @@ fn aggregate(cars: u32, speed_kmh: f32) -> Aggregate {
     }
 }
 
-fn probe(vehicle: &str, speed_kmh: f32) -> Reading {
+pub(crate) fn probe(vehicle: &str, speed_kmh: f32) -> Reading {
     Reading::Probe(Probe {
         vehicle: vehicle.into(),
         lon: 106.6,
