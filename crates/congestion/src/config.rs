@@ -159,6 +159,8 @@ pub struct PartsConfig {
     pub hidden_jams: bool,
     /// A loop that falls silent is evidence for a jam.
     pub silence: bool,
+    /// A signal whose green or red is held is evidence for a jam.
+    pub signal_splits: bool,
     /// Density is corrected by the probes that are on a link.
     pub probe_density: bool,
     /// Travel times between two devices are evidence for the links between.
@@ -325,6 +327,7 @@ impl Default for PartsConfig {
         Self {
             hidden_jams: true,
             silence: true,
+            signal_splits: true,
             probe_density: true,
             travel_times: true,
             typical_learning: true,

@@ -161,6 +161,8 @@ pub struct Believed {
     pub jammed: f64,
     /// The factor by which the silence of its loops changed the odds of a jam; 1 = not at all, absent where no loop reports.
     pub silence_odds: Option<f64>,
+    /// The same for a signal whose green or red is held; absent where no signal tells enough.
+    pub signal_odds: Option<f64>,
 }
 
 /// A link next to another.
@@ -255,7 +257,8 @@ impl Analyzer {
                 free: speed(belief.free, site),
                 jam: speed(belief.jam, site),
                 jammed: belief.jammed,
-                silence_odds: seen.silence_odds,
+                silence_odds: seen.odds.silence,
+                signal_odds: seen.odds.signal,
             }),
             neighbours: self.graph.around(link, &context),
             class: judged.class,

@@ -61,6 +61,7 @@ mod site;
 mod smoothing;
 mod source;
 mod spillback;
+mod splits;
 mod standing;
 #[cfg(test)]
 mod streets;

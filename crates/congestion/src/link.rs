@@ -23,6 +23,7 @@ use crate::partition::Context;
 use crate::regime::Regimes;
 use crate::sample::{Sample, What};
 use crate::site::Site;
+use crate::splits::Splits;
 use crate::told::{Basis, Told};
 use crate::window::Window;
 
@@ -43,6 +44,8 @@ pub(crate) struct Cell {
     level: Level,
     window: Window,
     settled: Settled,
+    /// How its signal usually shares out the time.
+    splits: Splits,
     free_flow: FreeFlow,
     /// The signs of an incident that the graph stage was last handed.
     signs: Vec<Sign>,
@@ -57,6 +60,15 @@ struct Settled {
     at: i64,
     /// Whether single passages were among it: their device was there before the window began.
     passages: bool,
+}
+
+/// The odds by which a jam is likelier; nothing where no device could tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Odds {
+    /// Because nobody passes the loops.
+    pub(crate) silence: Option<f64>,
+    /// Because a signal's split departs from its usual.
+    pub(crate) signal: Option<f64>,
 }
 
 /// How fast settled sums fade, s: an hour is about as long as traffic stays of one kind.
@@ -75,6 +87,7 @@ impl Cell {
             level: Level::default(),
             window: Window::default(),
             settled: Settled::default(),
+            splits: Splits::default(),
             free_flow: FreeFlow::default(),
             signs: Vec::new(),
         }
@@ -101,6 +114,7 @@ impl Cell {
         for sample in self.window.before(before) {
             if !summed_up.holds(sample) && health.believes(sample) {
                 settled.take(sample, site, context);
+                self.splits.settle(sample);
             }
         }
         self.window.forget_before(before);
@@ -127,8 +141,10 @@ impl Cell {
         }
         // Whole km/h: finer steps would be told each minute.
         self.own.free_kmh = self.free_flow.kmh().map_or(f64::NAN, f64::round);
-        if let Some(odds) = silence_odds(&samples, &history.point, context) {
-            self.own.belief = self.own.belief.by_odds(odds);
+        let odds = self.odds(&samples, now, history, context);
+        self.own.belief = self.own.belief.by_odds(odds.silence.unwrap_or(1.0) * odds.signal.unwrap_or(1.0));
+        if self.own.newest_at == i64::MIN && odds.signal.is_some_and(|odds| odds > 1.0) {
+            self.own.newest_at = samples.last().map_or(i64::MIN, |sample| sample.at);
         }
         if !self.own.belief.is_finite() {
             self.own.belief = rest;
@@ -147,8 +163,14 @@ impl Cell {
         Sums { bands, settled, left_s, history, scale }
     }
 
-    /// Calls `tell` with each step from what is typical to what is believed at that instant; returns the odds that the silence of
-    /// its loops puts on a jam after the last, where it has loops.
+    /// Returns what speaks for a jam beside speeds.
+    fn odds(&self, samples: &[Sample], now: i64, history: &Evidence, context: &Context<'_>) -> Odds {
+        let parts = &context.config.parts;
+        let signal = parts.signal_splits.then(|| self.splits.jam_odds(samples, now)).flatten();
+        Odds { silence: silence_odds(samples, &history.point, context), signal }
+    }
+
+    /// Calls `tell` with each step from what is typical to what is believed at that instant; returns what else speaks for a jam.
     pub(crate) fn trace(
         &self,
         at: Timestamp,
@@ -156,12 +178,12 @@ impl Cell {
         health: &Health,
         context: &Context<'_>,
         tell: impl FnMut(Step),
-    ) -> Option<f64> {
+    ) -> Odds {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
         let sums = self.sums(&samples, at.as_millis(), context);
         sums.filter(site, typical, &context.config.parts, tell);
-        silence_odds(&samples, &sums.history.point, context)
+        self.odds(&samples, at.as_millis(), &sums.history, context)
     }
 
     /// Where nothing was heard for a lateness, what was heard before counts until it has faded.

@@ -7,7 +7,7 @@ use super::trace::{Trace, total};
 use super::{Evidence, Heard, Said, speed};
 use crate::bands;
 use crate::evidence::Means;
-use crate::link::Cell;
+use crate::link::{Cell, Odds};
 use crate::partition::{Context, Partition};
 use crate::sample::{Sample, What};
 
@@ -16,18 +16,22 @@ pub(super) struct Seen {
     pub(super) sensors: Vec<Heard>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) typical_weight: f64,
-    pub(super) silence_odds: Option<f64>,
+    pub(super) odds: Odds,
 }
 
 /// Returns what the link's own sensors say of it at that instant.
 pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context: &Context<'_>) -> Seen {
     let heard = partition.cell(link.0).filter(|_| at > Timestamp::MIN);
     let Some(cell) = heard else {
-        return Seen { sensors: Vec::new(), evidence: Vec::new(), typical_weight: 1.0, silence_odds: None };
+        return Seen {
+            sensors: Vec::new(),
+            evidence: Vec::new(),
+            typical_weight: 1.0,
+            odds: Odds::default(),
+        };
     };
     let mut trace = Trace::default();
-    let silence_odds =
-        cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
+    let odds = cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
     let jammed = cell.own.belief.jammed;
     let site = &context.sites[link.index()];
     let evidence = trace.pieces.iter().map(|piece| Evidence {
@@ -41,7 +45,7 @@ pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context:
         evidence: evidence.collect(),
         sensors: sensors(cell, &trace, partition, at, context),
         typical_weight: trace.typical_weight(jammed),
-        silence_odds,
+        odds,
     }
 }
 

@@ -136,6 +136,9 @@ fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
     if let Some(odds) = believed.silence_odds.filter(|odds| *odds > 1.0) {
         writeln!(f, "  nobody has passed its loops for long: jam odds x {odds:.3}")?;
     }
+    if let Some(odds) = believed.signal_odds.filter(|odds| *odds > 1.0) {
+        writeln!(f, "  its signal holds a green or a red longer than usual: jam odds x {odds:.3}")?;
+    }
     let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
     writeln!(f, "  {free:>5.1} %: free, {}", Shown(believed.free))?;
     writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))
