@@ -9,6 +9,7 @@ use crate::partition::Context;
 use crate::regime::{self, Regimes};
 use crate::sample::{Sample, What};
 use crate::site::Site;
+use crate::storage::Stored;
 use crate::{Config, PartsConfig};
 
 /// Ends of the bands, s before now: two periods of a detector and the way of its messages, as much again, the published five
@@ -99,6 +100,8 @@ pub(crate) struct Sums {
     pub(crate) history: Evidence,
     /// Vehicles per vehicle that a camera's occupancy makes one believe.
     pub(crate) scale: f64,
+    /// Who was counted onto the link and not off it, where a queue fills the camera's stretch.
+    pub(crate) stored: Option<Stored>,
 }
 
 /// A step of the filter.

@@ -161,6 +161,8 @@ pub struct PartsConfig {
     pub silence: bool,
     /// A signal whose green or red is held is evidence for a jam.
     pub signal_splits: bool,
+    /// Who was counted onto a link and not off it is there.
+    pub conservation: bool,
     /// Density is corrected by the probes that are on a link.
     pub probe_density: bool,
     /// Travel times between two devices are evidence for the links between.
@@ -328,6 +330,7 @@ impl Default for PartsConfig {
             hidden_jams: true,
             silence: true,
             signal_splits: true,
+            conservation: true,
             probe_density: true,
             travel_times: true,
             typical_learning: true,

@@ -95,6 +95,11 @@ impl Typical {
         (self.probes_kmh, self.all_kmh) = (self.probes_kmh + probes_kmh, self.all_kmh + all_kmh);
     }
 
+    /// Returns how fast vehicles drive where nothing holds them up, m/s.
+    pub(crate) fn running_mps(&self, site: &Site) -> f64 {
+        self.running_share * site.free_kmh / 3.6
+    }
+
     fn end_s(&self, site: &Site) -> f64 {
         if site.signal { self.signal_s } else { 0.0 }
     }
@@ -166,8 +171,8 @@ fn on_link(area: &Area, scale: f64, site: &Site, typical: &Typical) -> Option<(f
     // further back would see it.
     let queued_m = rest_m * area.full() / 3.0;
     let seen = scale * (1.0 + queued_m / reach_m);
-    let running_mps = typical.running_share * site.free_kmh / 3.6;
-    let spent_s = area.spent_s * seen + area.vehicles * (rest_m - queued_m) / running_mps;
+    let running_s = (rest_m - queued_m) / typical.running_mps(site);
+    let spent_s = area.spent_s * seen + area.vehicles * running_s;
     Some((spent_s, area.driven_m * seen + area.vehicles * (rest_m - queued_m)))
 }
 
@@ -182,11 +187,6 @@ pub(crate) fn stored_vpkm(
     site: &Site,
     typical: &Typical,
 ) -> Option<f64> {
-    /// A detector that is covered for longer than this has a standing queue on it: at saturation flow it is covered for a fifth
-    /// of the time.
-    const STANDING: f64 = 0.5;
-    /// Room of a standing vehicle where nobody has passed yet that could tell the mix, m: between motorcycle and car.
-    const ROOM_M: f64 = 5.0;
     let km = site.length_m / 1000.0;
     let area = &evidence.area;
     let seen = on_link(area, scale, site, typical).filter(|_| area.seconds > 0.0);
@@ -194,16 +194,12 @@ pub(crate) fn stored_vpkm(
         return Some(spent_s / area.seconds / km);
     }
     let (point, past) = (&evidence.point, &history.point);
-    let covered = if point.seconds > 0.0 { point.covered_s / point.seconds } else { 0.0 };
-    if covered < STANDING {
+    if !point.stands() {
         return None;
     }
-    let (room_m, offset_m) = if past.vehicles > 0.0 {
-        (past.room_m / past.vehicles, past.offset_m / past.vehicles)
-    } else {
-        (ROOM_M, site.length_m / 2.0)
-    };
-    Some(covered * site.lanes * (site.length_m - offset_m).max(0.0) / room_m / km)
+    let offset_m = if past.vehicles > 0.0 { past.offset_m / past.vehicles } else { site.length_m / 2.0 };
+    let standing_m = point.covered() * (site.length_m - offset_m).max(0.0);
+    Some(site.lanes * standing_m / past.room_of_one_m() / km)
 }
 
 /// Returns what a camera's vehicle-seconds are to be multiplied with. How many vehicles an occupancy stands for depends on

@@ -90,15 +90,21 @@ pub(crate) struct Probes {
 }
 
 /// The share of its stretch from which a camera's queue counts as filling it: the last vehicle stands across the edge.
-const FULL: f64 = 0.9;
+pub(crate) const FULL: f64 = 0.9;
 
 /// A detector that is covered for this share of a period in which nobody passed has somebody standing on it.
 const STANDING: f32 = 0.5;
 
 /// Length of a vehicle from its car units, m: motorcycle 2.1, car 4.7, bus 10.2, trailer 15.8.
 fn vehicle_m(pcu: f64) -> f64 {
-    1.0 + 3.7 * pcu
+    LEAST_M + PCU_M * pcu
 }
+
+const LEAST_M: f64 = 1.0;
+const PCU_M: f64 = 3.7;
+
+/// Room of a standing vehicle over its length.
+const STANDING_ROOM: f64 = 1.5;
 
 impl Evidence {
     /// Adds one reading.
@@ -195,6 +201,27 @@ impl Area {
 }
 
 impl Point {
+    /// Returns the share of time for which the detectors were covered.
+    pub(crate) fn covered(&self) -> f64 {
+        if self.seconds > 0.0 { self.covered_s / self.seconds } else { 0.0 }
+    }
+
+    /// Tells whether a queue stands on the detectors: at saturation flow they are covered for a fifth of the time.
+    pub(crate) fn stands(&self) -> bool {
+        self.covered() >= f64::from(STANDING)
+    }
+
+    /// Returns the length of lane that one of those who passed takes when it stands, m; between a motorcycle's and a car's where nobody
+    /// has passed yet.
+    pub(crate) fn room_of_one_m(&self) -> f64 {
+        if self.vehicles > 0.0 { self.room_m / self.vehicles } else { 5.0 }
+    }
+
+    /// Returns the car units of one of those who passed.
+    pub(crate) fn pcu(&self) -> f64 {
+        (self.room_of_one_m() / STANDING_ROOM - LEAST_M) / PCU_M
+    }
+
     /// Returns `y` of those who passed: of their mean pace.
     pub(crate) fn passing_y(&self, site: &Site) -> Option<f64> {
         (self.vehicles > 0.0).then(|| (site.free_kmh * self.pace / self.vehicles).ln())
@@ -218,7 +245,7 @@ impl Point {
                 self.counted += n;
             }
             self.pace += n / f64::from(speed).max(1.0);
-            self.room_m += n * 1.5 * vehicle_m(f64::from(pcu) / n);
+            self.room_m += n * STANDING_ROOM * vehicle_m(f64::from(pcu) / n);
             self.offset_m += n * offset_m;
         } else if occupancy >= STANDING {
             self.blocked += 1.0;

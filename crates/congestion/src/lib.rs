@@ -63,6 +63,7 @@ mod source;
 mod spillback;
 mod splits;
 mod standing;
+mod storage;
 #[cfg(test)]
 mod streets;
 mod told;

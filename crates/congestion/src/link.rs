@@ -24,6 +24,8 @@ use crate::regime::Regimes;
 use crate::sample::{Sample, What};
 use crate::site::Site;
 use crate::splits::Splits;
+use crate::standing;
+use crate::storage::{Storage, Stored};
 use crate::told::{Basis, Told};
 use crate::window::Window;
 
@@ -46,6 +48,8 @@ pub(crate) struct Cell {
     settled: Settled,
     /// How its signal usually shares out the time.
     splits: Splits,
+    /// Who is between its counters.
+    storage: Storage,
     free_flow: FreeFlow,
     /// The signs of an incident that the graph stage was last handed.
     signs: Vec<Sign>,
@@ -88,6 +92,7 @@ impl Cell {
             window: Window::default(),
             settled: Settled::default(),
             splits: Splits::default(),
+            storage: Storage::default(),
             free_flow: FreeFlow::default(),
             signs: Vec::new(),
         }
@@ -115,6 +120,9 @@ impl Cell {
             if !summed_up.holds(sample) && health.believes(sample) {
                 settled.take(sample, site, context);
                 self.splits.settle(sample);
+                let room_m = settled.evidence.point.room_of_one_m();
+                let device = context.devices.get(sample.sensor as usize);
+                self.storage.take(sample, device, room_m, site);
             }
         }
         self.window.forget_before(before);
@@ -129,8 +137,16 @@ impl Cell {
             sums.bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let (rest, parts) = (typical.rest(site), &context.config.parts);
         self.own.belief = sums.filter(site, typical, parts, |_| ());
-        let stored = delay::stored_vpkm(&sums.bands[0], history, scale, site, typical);
-        self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
+        match sums.stored {
+            Some(stored) => {
+                self.own.stored_vpkm = stored.on_link(site, typical) / site.length_m * 1000.0;
+                self.own.counted_m = standing::counted_m(stored.vehicles, &history.point, site);
+            }
+            None => {
+                let stored = delay::stored_vpkm(&sums.bands[0], history, scale, site, typical);
+                self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
+            }
+        }
         let probes = &sums.bands[0].probes;
         if parts.probe_density {
             self.own.probes = Fleet {
@@ -160,7 +176,22 @@ impl Cell {
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);
-        Sums { bands, settled, left_s, history, scale }
+        let stored = if bands[0].area.full() > 0.0 { self.stored(samples, now, context) } else { None };
+        Sums { bands, settled, left_s, history, scale, stored }
+    }
+
+    /// Returns who is between the link's counters.
+    fn stored(&self, samples: &[Sample], now: i64, context: &Context<'_>) -> Option<Stored> {
+        if !context.config.parts.conservation {
+            return None;
+        }
+        let site = &context.sites[self.link as usize];
+        let room_m = self.settled.evidence.point.room_of_one_m();
+        let mut storage = self.storage.clone();
+        for sample in samples {
+            storage.take(sample, context.devices.get(sample.sensor as usize), room_m, site);
+        }
+        storage.stored(now, context.devices, site)
     }
 
     /// Returns what speaks for a jam beside speeds.

@@ -27,6 +27,8 @@ pub(crate) struct Own {
     pub(crate) queue_m: f64,
     /// Vehicles that were seen to be on the link, per km.
     pub(crate) stored_vpkm: f64,
+    /// Length of the queue of those who were counted onto the link and not off it, m, where it fills the camera's stretch.
+    pub(crate) counted_m: f64,
     pub(crate) probes: Fleet,
     /// Free-flow speed where it is learned, km/h.
     pub(crate) free_kmh: f64,
@@ -64,6 +66,7 @@ impl Own {
         flow_personph: f64::NAN,
         queue_m: f64::NAN,
         stored_vpkm: f64::NAN,
+        counted_m: f64::NAN,
         probes: Fleet { present: 0.0, driven_kmh: 0.0, share: 0.0 },
         free_kmh: f64::NAN,
         newest_at: i64::MIN,
@@ -87,6 +90,7 @@ impl Own {
                 own.flow_personph,
                 own.queue_m,
                 own.stored_vpkm,
+                own.counted_m,
                 own.probes.present,
                 own.probes.driven_kmh,
                 own.probes.share,

@@ -35,8 +35,19 @@ pub(crate) struct Device {
     pub(crate) reach_m: f64,
     /// From the link's start, m; the middle where the registry does not say.
     pub(crate) offset_m: f64,
+    /// The line of its link that it counts at, where vehicles can be counted onto a stretch and off it.
+    pub(crate) gate: Option<Gate>,
     /// The partition in which it stands, and its number among the sensors there; `None` for a fleet.
     home: Option<(u32, u32)>,
+}
+
+/// The two lines of a link between which its vehicles are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Gate {
+    /// The first point detector.
+    In,
+    /// A camera that watches the stop line, with its stretch behind that detector.
+    Out,
 }
 
 /// `owned`: the numbers of the owned partitions, sorted, of so many.
@@ -70,7 +81,7 @@ pub(crate) fn devices(network: &Network, registry: &Registry, sites: &[Site]) ->
         *next += 1;
         Some((partition, *next - 1))
     };
-    registry
+    let mut devices: Vec<Device> = registry
         .sensors()
         .iter()
         .map(|sensor| Device {
@@ -78,9 +89,40 @@ pub(crate) fn devices(network: &Network, registry: &Registry, sites: &[Site]) ->
             period_ms: sensor.period_s.map_or(0, |s| (f64::from(s) * 1000.0) as i64),
             reach_m: Some(f64::from(sensor.length_m)).filter(|m| m.is_finite() && *m > 0.0).unwrap_or(0.0),
             offset_m: sensor.offset_m.map_or_else(|| middle_m(network, sensor), f64::from),
+            gate: None,
             home: home(sensor),
         })
-        .collect()
+        .collect();
+    set_gates(&mut devices, registry, sites);
+    devices
+}
+
+/// Finds the lines between which the vehicles of a link can be counted.
+fn set_gates(devices: &mut [Device], registry: &Registry, sites: &[Site]) {
+    /// A camera whose stretch ends this close to the link's end sees all who leave, m.
+    const AT_THE_END_M: f64 = 10.0;
+    let link_of = |sensor: usize| registry.sensors()[sensor].link.map(roadnet::LinkIndex::index);
+    let is_point = |device: &Device| device.counts() && device.reach_m == 0.0;
+    let mut first_m: FxHashMap<usize, f64> = FxHashMap::default();
+    for (sensor, device) in devices.iter().enumerate().filter(|(_, device)| is_point(device)) {
+        if let Some(link) = link_of(sensor) {
+            let first_m = first_m.entry(link).or_insert(f64::INFINITY);
+            *first_m = first_m.min(device.offset_m);
+        }
+    }
+    for (sensor, device) in devices.iter_mut().enumerate() {
+        let Some((link, &first_m)) = link_of(sensor).and_then(|link| Some((link, first_m.get(&link)?)))
+        else {
+            continue;
+        };
+        let end_m = device.offset_m + device.reach_m;
+        let watches_end = device.reach_m > 0.0 && end_m >= sites[link].length_m - AT_THE_END_M;
+        device.gate = match is_point(device) {
+            true if device.offset_m == first_m => Some(Gate::In),
+            false if device.counts() && watches_end && device.offset_m > first_m => Some(Gate::Out),
+            _ => None,
+        };
+    }
 }
 
 fn middle_m(network: &Network, sensor: &Sensor) -> f64 {
@@ -116,7 +158,14 @@ impl Site {
 impl Device {
     /// A loop in the middle of a street of 300 m.
     pub(crate) fn loop_in_the_middle() -> Self {
-        Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m: 150.0, home: None }
+        Self {
+            kind: SensorKind::Loop,
+            period_ms: 30_000,
+            reach_m: 0.0,
+            offset_m: 150.0,
+            gate: None,
+            home: None,
+        }
     }
 }
 
@@ -124,12 +173,19 @@ impl Device {
 impl Device {
     /// A loop that reports every 30 s.
     pub(crate) fn point(offset_m: f64) -> Self {
-        Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m, home: None }
+        Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m, gate: None, home: None }
     }
 
     /// A fleet whose vehicles tell where they are every 10 s.
     pub(crate) fn fleet() -> Self {
-        Self { kind: SensorKind::ProbeFleet, period_ms: 10_000, reach_m: 0.0, offset_m: 150.0, home: None }
+        Self {
+            kind: SensorKind::ProbeFleet,
+            period_ms: 10_000,
+            reach_m: 0.0,
+            offset_m: 150.0,
+            gate: None,
+            home: None,
+        }
     }
 }
 

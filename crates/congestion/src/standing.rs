@@ -5,6 +5,7 @@
 //! beyond one red is a queue that does not clear, part of which creeps. Vehicles come at random and choose lanes unevenly, and
 //! the longest lane counts.
 
+use crate::evidence::Point;
 use crate::own::Own;
 use crate::site::Site;
 
@@ -33,6 +34,9 @@ pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
     if is_seen_whole(own) || own.flow_pcuph.is_nan() {
         return own.queue_m;
     }
+    if !own.counted_m.is_nan() {
+        return own.counted_m.max(own.queue_m).min(site.length_m);
+    }
     let lost_s = site.free_s() * (share.recip() - 1.0 - NO_QUEUE).max(0.0);
     let flow_vps = own.flow_vph / 3600.0;
     let in_red = SAW_TOOTH * flow_vps * lost_s.min(RED_S) / site.lanes;
@@ -56,7 +60,16 @@ pub(crate) fn discharge_mps(own: &Own, site: &Site) -> f64 {
 /// Length of lane that a standing vehicle of the link's mix takes, m: a car and the gap before it 6; motorcycles fill in by
 /// their share of a car; a lorry is 4 longer for each further unit (trailer of 4 units: 18).
 fn room_m(own: &Own) -> f64 {
-    let pcu = if own.flow_vph > 0.0 { own.flow_pcuph / own.flow_vph } else { 0.0 };
+    room_of_m(if own.flow_vph > 0.0 { own.flow_pcuph / own.flow_vph } else { 0.0 })
+}
+
+/// Returns the length of a queue of so many vehicles, m. `history`: the mix that uses the link.
+pub(crate) fn counted_m(vehicles: f64, history: &Point, site: &Site) -> f64 {
+    vehicles * room_of_m(history.pcu()) / site.lanes.sqrt()
+}
+
+/// `pcu`: car units of a vehicle.
+fn room_of_m(pcu: f64) -> f64 {
     6.0 * pcu.min(1.0) + 4.0 * (pcu - 1.0).max(0.0)
 }
 
