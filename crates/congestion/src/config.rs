@@ -161,6 +161,8 @@ pub struct PartsConfig {
     pub silence: bool,
     /// A signal whose green or red is held is evidence for a jam.
     pub signal_splits: bool,
+    /// What is lost at a signal that tells its times follows from these.
+    pub signal_delay: bool,
     /// Who was counted onto a link and not off it is there.
     pub conservation: bool,
     /// Density is corrected by the probes that are on a link.
@@ -330,6 +332,7 @@ impl Default for PartsConfig {
             hidden_jams: true,
             silence: true,
             signal_splits: true,
+            signal_delay: true,
             conservation: true,
             probe_density: true,
             travel_times: true,

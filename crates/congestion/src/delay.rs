@@ -19,6 +19,8 @@ use crate::site::Site;
 pub(crate) struct Typical {
     /// Seconds lost at a signal.
     pub(crate) signal_s: f64,
+    /// What of it is the uniform delay of the signals that tell their times, s.
+    uniform_s: f64,
     /// Running speed as a share of free flow.
     pub(crate) running_share: f64,
     pub(crate) jams: Jams,
@@ -33,6 +35,7 @@ impl Default for Typical {
             // Webster's uniform delay C (1 - g/C)^2 / 2 with a cycle of 60 s, half of it green, and about 4 s for braking
             // and starting.
             signal_s: 12.0,
+            uniform_s: 7.5,
             // HCM 6, equation 18-6 (proximity of other vehicles): 0.9 to 0.95 at urban flows.
             running_share: 0.92,
             jams: Jams::default(),
@@ -42,6 +45,10 @@ impl Default for Typical {
         }
     }
 }
+
+/// Between these is what is lost at a signal, s.
+const LEAST_SIGNAL_S: f64 = 2.0;
+const MOST_SIGNAL_S: f64 = 60.0;
 
 /// Spread of one driver's travel time, as a standard deviation of its log: at a signal by when in the cycle he comes.
 const DRIVER_SD_SIGNAL: f64 = 0.4;
@@ -57,6 +64,16 @@ const POINT_SD_FREE: f64 = 0.08;
 const PROBE_SD: f64 = 0.06;
 
 impl Typical {
+    /// Returns what is typical before a signal with that uniform delay, s; NaN where it does not tell: control delay is uniform delay, which
+    /// follows from its own times, and the rest, which is as elsewhere in the city (HCM 6, equation 19-18).
+    #[must_use]
+    pub(crate) fn at_signal(mut self, uniform_s: f64) -> Self {
+        if !uniform_s.is_nan() {
+            self.signal_s = (self.signal_s + uniform_s - self.uniform_s).clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
+        }
+        self
+    }
+
     /// Returns the travel time when nothing is measured, s.
     pub(crate) fn time_s(&self, site: &Site) -> f64 {
         site.free_s() / self.running_share + self.end_s(site)
@@ -104,20 +121,25 @@ impl Typical {
         if site.signal { self.signal_s } else { 0.0 }
     }
 
-    /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away.
-    pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64) {
+    /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `uniform_s`: of its signal.
+    pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64, uniform_s: f64) {
         const STEP_S: f64 = 0.1;
+        const STEP_UNIFORM: f64 = 0.02;
         const STEP_SHARE: f64 = 0.0005;
         const STEP_JAM_Y: f64 = 0.01;
         let y = (time_s / site.free_s()).ln();
-        if y > self.rest(site).free.y + LEAST_JAM_Y {
+        let here = self.at_signal(uniform_s);
+        if y > here.rest(site).free.y + LEAST_JAM_Y {
             let moved = self.jams.y + STEP_JAM_Y * (y - self.jams.y).signum();
             self.jams.y = moved.clamp(1.2, 3.5);
         }
         if site.signal {
             let lost_s = time_s - site.free_s() / self.running_share;
-            self.signal_s =
-                (self.signal_s + weight * STEP_S * (lost_s - self.signal_s).signum()).clamp(2.0, 60.0);
+            let moved = self.signal_s + weight * STEP_S * (lost_s - here.signal_s).signum();
+            self.signal_s = moved.clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
+            if !uniform_s.is_nan() {
+                self.uniform_s += weight * STEP_UNIFORM * (uniform_s - self.uniform_s);
+            }
         } else {
             let share = site.free_s() / time_s;
             let moved = self.running_share + weight * STEP_SHARE * (share - self.running_share).signum();
@@ -328,10 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_that_is_red_for_longer_costs_more_and_one_that_tells_nothing_what_is_usual() {
+        let typical = Typical::default();
+        let site = Site::with_lanes(2.0);
+        let time_s = |uniform_s: f64| typical.at_signal(uniform_s).time_s(&site);
+        assert!((time_s(13.5) - time_s(7.5) - 6.0).abs() < 1e-9);
+        assert_eq!(time_s(f64::NAN), typical.time_s(&site));
+    }
+
+    #[test]
     fn jams_are_learned_towards_what_is_seen_and_stay_within_bounds() {
         let site = Site::with_lanes(2.0);
         let mut typical = Typical::default();
-        (0..1000).for_each(|_| typical.learn(&site, site.free_s() * 20.0, 1.0));
+        (0..1000).for_each(|_| typical.learn(&site, site.free_s() * 20.0, 1.0, f64::NAN));
         assert!((typical.jams.y - 20.0f64.ln()).abs() < 0.05, "{}", typical.jams.y);
         (0..1000).for_each(|_| typical.learn_share(1000.0, 1000.0));
         assert!(typical.jams.share <= 0.4);

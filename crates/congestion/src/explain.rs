@@ -242,6 +242,8 @@ impl Analyzer {
         let partition = self.partition_of(site)?;
         let told = partition.told(link.0).newer(self.graph.told(link.0));
         let state = told.state(context.network.link(link).id.clone(), site);
+        let uniform_s = partition.cell(link.0).map_or(f64::NAN, |cell| cell.own.uniform_s);
+        let typical = partition.typical.at_signal(uniform_s);
         let seen = seen::of(partition, link, state.valid_at, &context);
         let judged = judged::of(self, partition, link, &state, &context);
         let (sensors, evidence) = (seen.sensors, seen.evidence);
@@ -252,7 +254,7 @@ impl Analyzer {
                 free_flow_kmh: state.free_flow_speed_kmh.map_or(site.free_kmh, f64::from),
                 signal_at_end: site.signal,
             },
-            typical: usual(&partition.typical, seen.typical_weight, site),
+            typical: usual(&typical, seen.typical_weight, site),
             believed: judged.belief.map(|belief| Believed {
                 free: speed(belief.free, site),
                 jam: speed(belief.jam, site),

@@ -217,7 +217,7 @@ impl Graph {
 
     fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
-        self.typical(site).rest(site)
+        self.typical(site).at_signal(self.own[link].uniform_s).rest(site)
     }
 
     /// Returns what is typical where a link is.

@@ -131,6 +131,10 @@ impl Cell {
         if matches!(samples, Cow::Owned(_)) {
             self.own.quality |= Quality::SENSOR_SUSPECT.0;
         }
+        if context.config.parts.signal_delay {
+            self.own.uniform_s = self.splits.uniform_delay_s();
+        }
+        let typical = &typical.at_signal(self.own.uniform_s);
         let sums = self.sums(&samples, now, context);
         let (history, scale) = (&sums.history, sums.scale);
         self.own.passing_y =
@@ -213,7 +217,8 @@ impl Cell {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
         let sums = self.sums(&samples, at.as_millis(), context);
-        sums.filter(site, typical, &context.config.parts, tell);
+        let typical = typical.at_signal(self.own.uniform_s);
+        sums.filter(site, &typical, &context.config.parts, tell);
         self.odds(&samples, at.as_millis(), &sums.history, context)
     }
 

@@ -273,7 +273,7 @@ impl Partition {
                 && context.config.parts.typical_learning
                 && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
             {
-                self.typical.learn(site, seen_s, weight);
+                self.typical.learn(site, seen_s, weight, cell.own.uniform_s);
             }
             if learns {
                 let minute = cell.minute(at, context);

@@ -60,6 +60,12 @@ impl Times {
         [green_s, greens, red_s, reds].into_iter().for_each(|sum| *sum *= KEPT);
     }
 
+    fn uniform_delay_s(&self) -> Option<f64> {
+        let split = self.split(ENOUGH)?;
+        let red_s = f64::from(self.red_s / self.reds);
+        Some(red_s * (1.0 - split) / 2.0)
+    }
+
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
     fn split(&self, least: f32) -> Option<f64> {
         let enough = self.greens >= least && self.reds >= least;
@@ -112,6 +118,15 @@ impl Splits {
             .zip(&usual.0)
             .filter_map(|(lately, group)| Some(lately.split(1.0)? - group.usual.split(ENOUGH)?));
         departures.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+    }
+
+    /// Returns what a vehicle that comes at random loses at the usual red, s: `r^2 / 2C` (Webster 1958, at low flow), the mean of the groups
+    /// that have told enough; NaN where none has.
+    pub(crate) fn uniform_delay_s(&self) -> f64 {
+        let known = || self.0.iter().filter_map(|group| group.usual.uniform_delay_s());
+        let count = known().count() as f64;
+        // Whole seconds: finer steps would be told each minute.
+        (known().sum::<f64>() / count).round()
     }
 
     /// Returns the odds by which a jam is likelier because a split departs from its usual; `None` where no signal tells enough.
@@ -182,6 +197,15 @@ mod tests {
     #[test]
     fn a_signal_that_has_just_begun_to_tell_says_nothing() {
         assert_eq!(jam_odds(&cycles([25, 50])), None);
+    }
+
+    #[test]
+    fn half_of_a_red_is_lost_by_those_who_come_in_it() {
+        let mut splits = Splits::default();
+        assert!(splits.uniform_delay_s().is_nan());
+        cycles([20; 10]).iter().for_each(|sample| splits.settle(sample));
+        // 40 s of 60 are red: 40^2 / 120 s.
+        assert_eq!(splits.uniform_delay_s(), 13.0);
     }
 
     #[test]
