@@ -209,7 +209,7 @@ impl Default for Config {
             congested_probability: 0.22,
             hysteresis_probability: 0.04,
             // One in ten: a minute's chance moves the probability of a level by about as much.
-            hysteresis_level: 0.1,
+            hysteresis_level: 0.18,
             // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
             // larger ones 2.5, trailer 4.0.
             pcu: UnitTable {
