@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 
-use crate::delay::{self, Typical};
+use crate::delay::{self, Heard, Typical};
 use crate::evidence::{Evidence, Means};
-use crate::fusion::Belief;
+use crate::health::Health;
 use crate::partition::Context;
 use crate::regime::{self, Regimes};
 use crate::sample::{Sample, What};
@@ -72,7 +72,7 @@ impl Vehicles {
 }
 
 /// Sums the window up by age.
-pub(crate) fn of(samples: &[Sample], now: i64, site: &Site, context: &Context<'_>) -> Bands {
+pub(crate) fn of(samples: &[Sample], now: i64, health: &Health, site: &Site, context: &Context<'_>) -> Bands {
     let mut bands = Bands::default();
     let mut vehicles = Vehicles::default();
     let summed_up = SummedUp::of(samples);
@@ -80,7 +80,8 @@ pub(crate) fn of(samples: &[Sample], now: i64, site: &Site, context: &Context<'_
         let age_s = (now - sample.at) as f64 / 1000.0;
         let place = band_of(age_s);
         let band = &mut bands[place];
-        band.add(sample, context.devices.get(sample.sensor as usize), site);
+        let device = context.devices.get(sample.sensor as usize);
+        band.add(sample, device, health.scatter_of(sample.sensor), site);
         if let What::Probe { vehicle, .. } = sample.what
             && vehicles.is_new(place, vehicle)
         {
@@ -110,7 +111,7 @@ pub(crate) enum Step {
     /// Time has passed: this share is left of what was known beyond the typical.
     Faded { kept: f64 },
     /// Evidence of a band was taken.
-    Seen { band: usize, means: Means, seen: Belief, before: Regimes, after: Regimes },
+    Seen { band: usize, means: Means, heard: Heard, before: Regimes, after: Regimes },
 }
 
 impl Sums {
@@ -133,8 +134,8 @@ impl Sums {
             tell(Step::Faded { kept: regime::kept(age_s - at_s) });
             age_s = at_s;
             let mut before = belief;
-            let seen = |means, seen, after: &Regimes| {
-                tell(Step::Seen { band, means, seen, before, after: *after });
+            let seen = |means, heard, after: &Regimes| {
+                tell(Step::Seen { band, means, heard, before, after: *after });
                 before = *after;
             };
             belief = delay::joined(belief, evidence, self.scale, site, typical, parts, seen);

@@ -171,6 +171,10 @@ pub struct PartsConfig {
     pub travel_times: bool,
     /// What is typical in the city is learned.
     pub typical_learning: bool,
+    /// How far the readings of each device scatter is learned.
+    pub variances: bool,
+    /// Evidence that neither a free link nor a jam explains is not taken at face value.
+    pub gates: bool,
     /// Links without counters take the jam odds of their neighbours.
     pub neighbours: bool,
     /// Expressways are smoothed along the road.
@@ -337,6 +341,8 @@ impl Default for PartsConfig {
             probe_density: true,
             travel_times: true,
             typical_learning: true,
+            variances: true,
+            gates: true,
             neighbours: true,
             smoothing: true,
             turn_fitting: true,

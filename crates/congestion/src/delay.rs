@@ -178,7 +178,7 @@ pub(crate) fn of_area(area: &Area, scale: f64, site: &Site, typical: &Typical) -
     let full = area.full();
     let time_s = site.length_m * spent_s / driven_m.max(0.01 * spent_s);
     let var = AREA_SD.powi(2) + (0.5 * full).powi(2) + site.driver_sd().powi(2) / (area.vehicles + 1.0);
-    Some(site.belief(time_s, var))
+    Some(site.belief(time_s, var * area.scatter / area.periods))
 }
 
 /// Returns the time that vehicles spent on the whole link and the distance that they drove on it, as a camera makes one believe,
@@ -251,7 +251,8 @@ pub(crate) fn of_point(point: &Point, site: &Site, typical: &Typical) -> Option<
     let speed = (vehicles / pace).min(limit);
     let time_s = site.length_m * 3.6 / speed + typical.end_s(site);
     let model = if site.signal { POINT_SD_SIGNAL } else { POINT_SD_FREE };
-    let belief = site.belief(time_s, model.powi(2) + site.driver_sd().powi(2) / vehicles);
+    let var = model.powi(2) + site.driver_sd().powi(2) / vehicles;
+    let belief = site.belief(time_s, var * point.scatter / vehicles);
     let offset_m = if point.vehicles > 0.0 { point.offset_m / point.vehicles } else { 0.0 };
     let store_m = (site.length_m - offset_m).max(10.0) * site.lanes;
     Some((belief, store_m / (store_m + point.room_m)))
@@ -280,7 +281,16 @@ pub(crate) fn of_probes(probes: &Probes, site: &Site, typical: &Typical) -> Opti
     // Drives told of: those completed, or, of vehicles that stand, those that would have been.
     let standing = (probes.spent_s / typical_s).min(probes.vehicles);
     let drives = (probes.driven_m / site.length_m).max(standing).max(0.1);
-    Some(site.belief(time_s, PROBE_SD.powi(2) + site.driver_sd().powi(2) / drives))
+    let var = PROBE_SD.powi(2) + site.driver_sd().powi(2) / drives;
+    Some(site.belief(time_s, var * probes.scatter / probes.spent_s))
+}
+
+/// A piece of evidence as it was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    pub(crate) seen: Belief,
+    /// Whether the gate let it count for less than it says.
+    pub(crate) gated: bool,
 }
 
 /// Returns what is believed after the evidence of one stretch of time; calls `tell` with each piece of it and what is believed
@@ -292,12 +302,13 @@ pub(crate) fn joined(
     site: &Site,
     typical: &Typical,
     parts: &PartsConfig,
-    mut tell: impl FnMut(Means, Belief, &Regimes),
+    mut tell: impl FnMut(Means, Heard, &Regimes),
 ) -> Regimes {
     let mut belief = before;
     let mut take = |means, seen, hidden| {
-        belief = belief.and(seen, hidden, &typical.rest(site));
-        tell(means, seen, &belief);
+        let taken = if parts.gates { belief.gated(seen) } else { seen };
+        belief = belief.and(taken, hidden, &typical.rest(site));
+        tell(means, Heard { seen, gated: taken.var > seen.var }, &belief);
     };
     if let Some(seen) = of_area(&evidence.area, scale, site, typical) {
         take(Means::Cameras, seen, Hidden::Nothing);
@@ -374,7 +385,7 @@ mod tests {
             let site = Site::with_lanes(2.0);
             let see = |spent_s: f64| {
                 let area =
-                    Area { reach_m: 50.0, periods: 1.0, seconds: 30.0, spent_s, driven_m: 100.0, vehicles: 2.0, ..Area::default() };
+                    Area { reach_m: 50.0, periods: 1.0, seconds: 30.0, spent_s, driven_m: 100.0, vehicles: 2.0, scatter: 1.0, ..Area::default() };
                 let evidence = Evidence { area, ..Evidence::default() };
                 stored_vpkm(&evidence, &evidence, 1.0, &site, &Typical::default()).unwrap()
             };

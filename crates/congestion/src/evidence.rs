@@ -59,6 +59,8 @@ pub(crate) struct Area {
     /// Readings of the queue, and those in which it filled the stretch.
     pub(crate) queues: f64,
     pub(crate) full_queues: f64,
+    /// Periods, each times what its device's readings scatter by (see `scatter`).
+    pub(crate) scatter: f64,
 }
 
 /// Loops, radars and other sensors that see a point.
@@ -79,6 +81,8 @@ pub(crate) struct Point {
     /// Time that was watched, s: of the whole width; and the part of it in which somebody was on the detector.
     pub(crate) seconds: f64,
     pub(crate) covered_s: f64,
+    /// Vehicles whose speed was measured and periods in which somebody stood, each times what its device's readings scatter by.
+    pub(crate) scatter: f64,
 }
 
 /// Vehicles that tell where they are, at equal steps of time: the number of points is time spent.
@@ -87,6 +91,8 @@ pub(crate) struct Probes {
     pub(crate) spent_s: f64,
     pub(crate) driven_m: f64,
     pub(crate) vehicles: f64,
+    /// Time spent, times what its fleet's readings scatter by.
+    pub(crate) scatter: f64,
 }
 
 /// The share of its stretch from which a camera's queue counts as filling it: the last vehicle stands across the edge.
@@ -107,15 +113,15 @@ const PCU_M: f64 = 3.7;
 const STANDING_ROOM: f64 = 1.5;
 
 impl Evidence {
-    /// Adds one reading.
-    pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, site: &Site) {
+    /// Adds one reading; `scatter`: variance of its device's readings over that of its kind.
+    pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, scatter: f64, site: &Site) {
         match sample.what {
             What::Count { .. } if Means::of(sample, device) == Some(Means::Cameras) => {
-                self.area.add(sample, device.map_or(0.0, |d| d.reach_m), site);
+                self.area.add(sample, device.map_or(0.0, |d| d.reach_m), scatter, site);
             }
             What::Count { .. } | What::Passage { .. } => {
                 let offset_m = device.map_or(site.length_m / 2.0, |d| d.offset_m);
-                self.point.add(sample, offset_m, site);
+                self.point.add(sample, offset_m, scatter, site);
             }
             What::Queue { queue_m, .. } => {
                 if let Some(device) = device.filter(|d| d.reach_m > 0.0 && !queue_m.is_nan()) {
@@ -127,6 +133,7 @@ impl Evidence {
             What::Probe { speed, .. } => {
                 let step_s = site::step_ms(device) as f64 / 1000.0;
                 self.probes.spent_s += step_s;
+                self.probes.scatter += scatter * step_s;
                 self.probes.driven_m += f64::from(speed) / 3.6 * step_s;
             }
             What::Signal { .. } | What::Alert { .. } => {}
@@ -146,7 +153,7 @@ impl Evidence {
         self.fields_mut().into_iter().for_each(|field| *field *= factor);
     }
 
-    fn fields_mut(&mut self) -> [&mut f64; 19] {
+    fn fields_mut(&mut self) -> [&mut f64; 22] {
         let Self { area, point, probes } = self;
         [
             &mut area.reach_m,
@@ -157,6 +164,7 @@ impl Evidence {
             &mut area.seconds,
             &mut area.queues,
             &mut area.full_queues,
+            &mut area.scatter,
             &mut point.vehicles,
             &mut point.counted,
             &mut point.pace,
@@ -165,9 +173,11 @@ impl Evidence {
             &mut point.blocked,
             &mut point.seconds,
             &mut point.covered_s,
+            &mut point.scatter,
             &mut probes.spent_s,
             &mut probes.driven_m,
             &mut probes.vehicles,
+            &mut probes.scatter,
         ]
     }
 }
@@ -178,9 +188,10 @@ impl Area {
         if self.queues > 0.0 { self.full_queues / self.queues } else { 0.0 }
     }
 
-    fn add(&mut self, sample: &Sample, reach_m: f64, site: &Site) {
+    fn add(&mut self, sample: &Sample, reach_m: f64, scatter: f64, site: &Site) {
         let What::Count { period_s, n, pcu, speed, occupancy, .. } = sample.what else { return };
         self.periods += 1.0;
+        self.scatter += scatter;
         self.seconds += f64::from(period_s);
         self.reach_m += reach_m;
         let n = if n > 0.0 { f64::from(n) } else { 0.0 };
@@ -227,7 +238,7 @@ impl Point {
         (self.vehicles > 0.0).then(|| (site.free_kmh * self.pace / self.vehicles).ln())
     }
 
-    fn add(&mut self, sample: &Sample, offset_m: f64, site: &Site) {
+    fn add(&mut self, sample: &Sample, offset_m: f64, scatter: f64, site: &Site) {
         let (n, pcu, speed, occupancy) = match sample.what {
             What::Count { period_s, n, pcu, speed, occupancy, .. } => {
                 let watched_s = f64::from(period_s) / if sample.lane == 0 { 1.0 } else { site.lanes };
@@ -241,6 +252,7 @@ impl Point {
         if n > 0.0 && !speed.is_nan() {
             let n = f64::from(n);
             self.vehicles += n;
+            self.scatter += n * scatter;
             if matches!(sample.what, What::Count { .. }) {
                 self.counted += n;
             }
@@ -249,6 +261,7 @@ impl Point {
             self.offset_m += n * offset_m;
         } else if occupancy >= STANDING {
             self.blocked += 1.0;
+            self.scatter += scatter;
         }
     }
 }

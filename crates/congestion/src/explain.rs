@@ -80,6 +80,19 @@ pub struct Heard {
     pub quality: Quality,
     /// Share of the link's speed that rests on it, 0..1: the readings of a band and means count alike.
     pub weight: f64,
+    /// How far its readings scatter; absent where nothing was held against them.
+    pub scatter: Option<Scatter>,
+}
+
+/// How far the readings of a device are off what the others of its link foretell.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Scatter {
+    /// Their variance over that of its kind: who scatters more counts for less.
+    pub variance_ratio: f64,
+    /// Minutes in which it was held against others.
+    pub minutes: u32,
+    /// Those of them that neither a free link nor a jam explained.
+    pub gated: u32,
 }
 
 /// What one reading says; what was not measured is absent.
@@ -131,6 +144,8 @@ pub struct Evidence {
     pub weight: f64,
     /// The factor by which it changed the odds of a jam.
     pub jam_odds: f64,
+    /// Whether neither a free link nor a jam explains it, so that it was not taken at face value.
+    pub gated: bool,
 }
 
 /// What is usual for links like this one: what is believed where nothing is seen.

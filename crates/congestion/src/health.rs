@@ -11,6 +11,7 @@ use crate::audit::{Audit, Minute};
 use crate::bias::Bias;
 use crate::partition::Context;
 use crate::sample::Sample;
+use crate::scatter::{Common, Pair, Scatter};
 use crate::site::{Device, Site};
 
 /// What is wrong with a sensor.
@@ -43,6 +44,8 @@ pub(crate) struct Fault {
 pub(crate) struct Health {
     /// By sensor number.
     devices: Vec<State>,
+    /// Of cameras, loops and probes, on links without a signal and with one.
+    kinds: [[Common; 2]; 3],
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +60,7 @@ struct State {
     bias: Bias,
     /// Event time since which it is biased, ms.
     biased_since: Option<i64>,
+    scatter: Scatter,
     told: [bool; 5],
     /// Event time from which on its readings are not believed, ms; `i64::MAX`: all are.
     doubted_from: i64,
@@ -178,6 +182,26 @@ impl Health {
         }
     }
 
+    /// Returns by what the variance of a device's readings is to be multiplied, beside that of its kind.
+    pub(crate) fn scatter_of(&self, sensor: u32) -> f64 {
+        self.devices.get(sensor as usize).map_or(1.0, |device| device.scatter.ratio())
+    }
+
+    /// Returns what was learned of how far a device's readings scatter.
+    pub(crate) fn learned_scatter(&self, sensor: u32) -> Option<&Scatter> {
+        self.devices.get(sensor as usize).map(|device| &device.scatter)
+    }
+
+    /// Learns from one minute of a link how far the readings of its devices scatter.
+    pub(crate) fn learn_scatter(&mut self, pairs: &[Pair], site: &Site) {
+        for pair in pairs {
+            let common = &mut self.kinds[pair.means as usize][usize::from(site.signal)];
+            if let Some(device) = self.devices.get_mut(pair.sensor as usize) {
+                device.scatter.take(pair, common);
+            }
+        }
+    }
+
     fn is_believed(&self, sensor: u32) -> bool {
         self.devices.get(sensor as usize).is_some_and(|device| device.doubted_from == i64::MAX)
     }
@@ -214,6 +238,7 @@ impl Default for State {
             audit: Audit::default(),
             bias: Bias::default(),
             biased_since: None,
+            scatter: Scatter::default(),
             told: [false; 5],
             doubted_from: i64::MAX,
         }

@@ -57,6 +57,7 @@ mod regime;
 mod road;
 mod rota;
 mod sample;
+mod scatter;
 mod site;
 mod smoothing;
 mod source;
@@ -80,5 +81,5 @@ pub use config::{
 };
 pub use explain::{
     Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Road, Said,
-    Speed, Usual,
+    Scatter, Speed, Usual,
 };

@@ -22,6 +22,7 @@ use crate::own::{self, Fleet, Own, QUEUE_SEEN_S};
 use crate::partition::Context;
 use crate::regime::Regimes;
 use crate::sample::{Sample, What};
+use crate::scatter::{self, Pair};
 use crate::site::Site;
 use crate::splits::Splits;
 use crate::standing;
@@ -118,7 +119,7 @@ impl Cell {
         let summed_up = SummedUp::of(self.window.all());
         for sample in self.window.before(before) {
             if !summed_up.holds(sample) && health.believes(sample) {
-                settled.take(sample, site, context);
+                settled.take(sample, health, site, context);
                 self.splits.settle(sample);
                 let room_m = settled.evidence.point.room_of_one_m();
                 let device = context.devices.get(sample.sensor as usize);
@@ -135,7 +136,7 @@ impl Cell {
             self.own.uniform_s = self.splits.uniform_delay_s();
         }
         let typical = &typical.at_signal(self.own.uniform_s);
-        let sums = self.sums(&samples, now, context);
+        let sums = self.sums(&samples, now, health, context);
         let (history, scale) = (&sums.history, sums.scale);
         self.own.passing_y =
             sums.bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
@@ -173,10 +174,10 @@ impl Cell {
     }
 
     /// Sums up what was heard, for an estimate of that instant.
-    fn sums(&self, samples: &[Sample], now: i64, context: &Context<'_>) -> Sums {
+    fn sums(&self, samples: &[Sample], now: i64, health: &Health, context: &Context<'_>) -> Sums {
         let site = &context.sites[self.link as usize];
         let (settled, left_s) = self.settled.faded(now - context.config.lateness_ms());
-        let bands = bands::of(samples, now, site, context);
+        let bands = bands::of(samples, now, health, site, context);
         let mut history = settled;
         bands.iter().for_each(|band| history.join(band));
         let scale = delay::presence_scale(&history.area);
@@ -216,7 +217,7 @@ impl Cell {
     ) -> Odds {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
-        let sums = self.sums(&samples, at.as_millis(), context);
+        let sums = self.sums(&samples, at.as_millis(), health, context);
         let typical = typical.at_signal(self.own.uniform_s);
         sums.filter(site, &typical, &context.config.parts, tell);
         self.odds(&samples, at.as_millis(), &sums.history, context)
@@ -281,7 +282,8 @@ impl Cell {
         context: &Context<'_>,
     ) -> Option<(f64, f64)> {
         let site = &context.sites[self.link as usize];
-        let bands = bands::of(&health.believed(self.window.all()), at.as_millis(), site, context);
+        let samples = health.believed(self.window.all());
+        let bands = bands::of(&samples, at.as_millis(), health, site, context);
         // The published five minutes.
         let [mut evidence, next, last, _] = bands;
         evidence.join(&next);
@@ -311,6 +313,21 @@ impl Cell {
         Minute::of(self.window.all(), at.as_millis(), context.devices, site)
     }
 
+    /// Returns what each of its devices told of the newest minute that is complete, beside what the others did.
+    pub(crate) fn pairs(
+        &self,
+        at: Timestamp,
+        typical: &Typical,
+        health: &Health,
+        context: &Context<'_>,
+    ) -> Vec<Pair> {
+        let minute = audit::newest_minute(self.window.all(), at.as_millis());
+        let scale = delay::presence_scale(&self.settled.evidence.area);
+        let site = &context.sites[self.link as usize];
+        let typical = typical.at_signal(self.own.uniform_s);
+        scatter::pairs(minute, scale, &typical, health, (site, context))
+    }
+
     /// Returns what is to be told of the newest estimate, when that is news and this link tells its state itself.
     pub(crate) fn news(&mut self, at: Timestamp, typical: &Typical, context: &Context<'_>) -> Option<Told> {
         if !self.own.counts() {
@@ -326,7 +343,7 @@ impl Cell {
 }
 
 impl Settled {
-    fn take(&mut self, sample: &Sample, site: &Site, context: &Context<'_>) {
+    fn take(&mut self, sample: &Sample, health: &Health, site: &Site, context: &Context<'_>) {
         if matches!(sample.what, What::Signal { .. }) {
             return;
         }
@@ -338,7 +355,7 @@ impl Settled {
             self.usual.fade(kept);
             self.at = sample.at;
         }
-        self.evidence.add(sample, device, site);
+        self.evidence.add(sample, device, health.scatter_of(sample.sensor), site);
         self.usual.take(sample, device, site);
     }
 

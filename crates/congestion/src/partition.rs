@@ -279,6 +279,10 @@ impl Partition {
                 let minute = cell.minute(at, context);
                 self.health.compare(at, &minute, site, context.devices);
                 cell.learn_free_flow(at, context);
+                if context.config.parts.variances {
+                    let pairs = cell.pairs(at, &self.typical, &self.health, context);
+                    self.health.learn_scatter(&pairs, site);
+                }
             }
             if cell.own.counts() {
                 jammed += cell.own.belief.jammed;

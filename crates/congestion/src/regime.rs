@@ -57,6 +57,9 @@ const MOST_ODDS: f64 = 200.0;
 /// A jam may always just have begun, or just have gone.
 const LEAST_PROBABILITY: f64 = 0.01;
 
+/// Standard deviations beyond which evidence is not taken at face value: of both regimes, for a jam may always begin.
+pub(crate) const GATE_SD: f64 = 3.5;
+
 /// What loops may miss: a jam behind a loop over which vehicles pass freely, or at which nobody passes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hidden {
@@ -122,6 +125,19 @@ impl Regimes {
         let after = self.by_odds((as_it_says + passes) / free.max(f64::MIN_POSITIVE));
         // A jam is corrected only as far as it was the jam that was seen.
         after.corrected(seen, as_it_says / (as_it_says + passes).max(f64::MIN_POSITIVE))
+    }
+
+    /// Returns how many standard deviations evidence is off what is believed, in the regime that is nearer to it.
+    pub(crate) fn surprise(&self, seen: Belief) -> f64 {
+        let off = |hump: Belief| (seen.y - hump.y).abs() / (seen.var + hump.var).sqrt();
+        off(self.free).min(off(self.jam))
+    }
+
+    /// Returns evidence with the variance that makes it no more surprising than the gate lets pass.
+    #[must_use]
+    pub(crate) fn gated(&self, seen: Belief) -> Belief {
+        let passing = |hump: Belief| (seen.y - hump.y).powi(2) / GATE_SD.powi(2) - hump.var;
+        Belief { var: seen.var.max(passing(self.free).min(passing(self.jam))), ..seen }
     }
 
     /// Moves each regime's belief towards what was seen, as far as it is the one that holds.
@@ -213,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn a_jam_that_begins_passes_the_gate() {
+        // A street of which nothing but free traffic was seen, in each band from long ago to the last minute.
+        let ages_s = [750.0, 218.0, 112.0, 80.0];
+        let free = ages_s.into_iter().fold(unseen(), |belief, seconds| {
+            belief.and(Belief { y: 0.2, var: 0.05 }, Hidden::Nothing, &unseen()).after(seconds, &unseen())
+        });
+        for y in [1.5, 2.0, 3.0, 4.0] {
+            let jam = Belief { y, var: 0.1 };
+            assert_eq!(free.gated(jam), jam);
+            assert!(free.and(free.gated(jam), Hidden::Nothing, &unseen()).jammed > 0.3);
+        }
+    }
+
+    #[test]
     fn free_passage_over_a_loop_leaves_a_jam_behind_it_alone() {
         let jammed = unseen().and(Belief { y: 3.0, var: 0.1 }, Hidden::Nothing, &unseen());
         let passage = Belief { y: 0.3, var: 0.13 };
@@ -223,6 +253,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_gate_leaves_alone_what_either_regime_explains_and_trusts_the_rest_less(y in -4.0f64..6.0, var in 0.001f64..0.5) {
+            let before = unseen().and(Belief { y: 0.3, var: 0.01 }, Hidden::Nothing, &unseen());
+            let seen = Belief { y, var };
+            let gated = before.gated(seen);
+            if before.surprise(seen) <= GATE_SD {
+                prop_assert_eq!(gated, seen);
+            } else {
+                prop_assert!(gated.var > var && (before.surprise(gated) - GATE_SD).abs() < 1e-6);
+            }
+        }
+
         #[test]
         fn quantiles_are_in_order_and_mean_what_they_say(y in 0.0f64..2.0, p in 0.001f64..0.999) {
             let regimes = Regimes { jammed: p, ..Regimes::unseen(y, false, Jams::default()) };

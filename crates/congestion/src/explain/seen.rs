@@ -4,7 +4,7 @@ use model::{Quality, SensorId, Timestamp};
 use roadnet::LinkIndex;
 
 use super::trace::{Trace, total};
-use super::{Evidence, Heard, Said, speed};
+use super::{Evidence, Heard, Said, Scatter, speed};
 use crate::bands;
 use crate::evidence::Means;
 use crate::link::{Cell, Odds};
@@ -37,7 +37,8 @@ pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context:
     let evidence = trace.pieces.iter().map(|piece| Evidence {
         means: piece.means,
         age_s: bands::ages_s(piece.band, context.config),
-        speed: speed(piece.seen, site),
+        speed: speed(piece.heard.seen, site),
+        gated: piece.heard.gated,
         weight: piece.weight(jammed),
         jam_odds: piece.jam_odds,
     });
@@ -92,10 +93,17 @@ fn sensors(
             newest: said(&group.newest.what),
             quality: Quality(group.newest.quality).with(partition.health().quality(group.newest.sensor)),
             weight: total(group.parts.iter().map(weigh)),
+            scatter: scatter(group.newest.sensor, partition),
         })
         .collect();
     heard.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     heard
+}
+
+fn scatter(sensor: u32, partition: &Partition) -> Option<Scatter> {
+    let learned = partition.health().learned_scatter(sensor)?;
+    let (minutes, gated) = learned.minutes();
+    (minutes > 0).then(|| Scatter { variance_ratio: learned.ratio(), minutes, gated })
 }
 
 fn age_s(sample: &Sample, now: i64) -> f64 {

@@ -5,6 +5,7 @@
 //! The weights of the two regimes are joined by the probability of each.
 
 use crate::bands::Step;
+use crate::delay::Heard;
 use crate::evidence::Means;
 use crate::fusion::Belief;
 
@@ -18,7 +19,7 @@ pub(super) struct Trace {
 pub(super) struct Piece {
     pub(super) band: usize,
     pub(super) means: Means,
-    pub(super) seen: Belief,
+    pub(super) heard: Heard,
     /// By which it made a jam likelier.
     pub(super) jam_odds: f64,
     free: f64,
@@ -29,12 +30,12 @@ impl Trace {
     pub(super) fn take(&mut self, step: Step) {
         match step {
             Step::Faded { kept } => self.scale(kept, kept),
-            Step::Seen { band, means, seen, before, after } => {
+            Step::Seen { band, means, heard, before, after } => {
                 let gain = |before: Belief, after: Belief| (1.0 - after.var / before.var).clamp(0.0, 1.0);
                 let (free, jam) = (gain(before.free, after.free), gain(before.jam, after.jam));
                 self.scale(1.0 - free, 1.0 - jam);
                 let jam_odds = after.odds_against(&before);
-                self.pieces.push(Piece { band, means, seen, jam_odds, free, jam });
+                self.pieces.push(Piece { band, means, heard, jam_odds, free, jam });
             }
         }
     }
@@ -83,11 +84,12 @@ mod tests {
                 trace.take(Step::Faded { kept: kept(seconds) });
                 let seen = Belief { y, var };
                 belief = before.and(seen, Hidden::Share(0.5), &rest);
-                trace.take(Step::Seen { band: 0, means: Means::Loops, seen, before, after: belief });
+                let heard = Heard { seen, gated: false };
+                trace.take(Step::Seen { band: 0, means: Means::Loops, heard, before, after: belief });
             }
             for (jammed, typical_y, believed_y) in [(0.0, rest.free.y, belief.free.y), (1.0, rest.jam.y, belief.jam.y)] {
                 let left = trace.typical_weight(jammed);
-                let sum = trace.pieces.iter().map(|piece| piece.weight(jammed) * piece.seen.y).sum::<f64>();
+                let sum = trace.pieces.iter().map(|piece| piece.weight(jammed) * piece.heard.seen.y).sum::<f64>();
                 prop_assert!((sum + left * typical_y - believed_y).abs() < 1e-9);
                 prop_assert!((-1e-9..=1.0 + 1e-9).contains(&left));
                 prop_assert!(trace.pieces.iter().all(|piece| (0.0..=1.0).contains(&piece.weight(jammed))));

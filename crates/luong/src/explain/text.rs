@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use congestion::{
-    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Said, Speed,
-    Usual,
+    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Said, Scatter,
+    Speed, Usual,
 };
 use model::{LevelOfService, Quality, Source, Timestamp};
 
@@ -93,6 +93,13 @@ fn sensors(f: &mut Formatter<'_>, sensors: &[Heard]) -> fmt::Result {
             heard.sensor,
             Words(heard.newest)
         )?;
+        if let Some(Scatter { variance_ratio, minutes, gated }) = heard.scatter {
+            writeln!(
+                f,
+                "{:>10}variance {variance_ratio:.2} of its kind's, by {minutes} minutes beside others; {gated} that nothing explained",
+                ""
+            )?;
+        }
     }
     Ok(())
 }
@@ -115,6 +122,10 @@ fn evidence(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
     )?;
     let (jams, jammed) = (Shown(typical.jam), 100.0 * typical.jammed);
     writeln!(f, "{:>41}jams run {jams}; {jammed:.0} % of links are jammed", "")?;
+    let gated = evidence.iter().filter(|piece| piece.gated).count();
+    if gated > 0 {
+        writeln!(f, "{:>41}{gated} of {} pieces are beyond the gate", "", evidence.len())?;
+    }
     for piece in evidence {
         let by = match piece.means {
             Means::Cameras => "cameras",
@@ -126,7 +137,8 @@ fn evidence(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
             (from, None) => format!("more than {from:.0} s ago"),
         };
         let (weight, speed, odds) = (piece.weight, Shown(piece.speed).to_string(), piece.jam_odds);
-        writeln!(f, "  {weight:>6.3}  {speed:<20}  x {odds:>6.3}  {by}, {ages}")?;
+        let gated = if piece.gated { ": neither free nor jammed, not taken at face value" } else { "" };
+        writeln!(f, "  {weight:>6.3}  {speed:<20}  x {odds:>6.3}  {by}, {ages}{gated}")?;
     }
     Ok(())
 }
