@@ -17,7 +17,7 @@ use model::{
     Aggregate, ClassCounts, ClassSet, LinkId, LinkState, Observation, Quality, Reading, SpeedMean,
     VehicleClass,
 };
-use roadnet::{Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor};
+use roadnet::{LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor};
 
 use crate::corridor::{Corridor, STEP_MS, Step};
 use crate::fixture::loop_on;
@@ -110,24 +110,15 @@ fn network(corridor: &Corridor, map: &Map) -> Result<Network> {
             Map::Calibrated => station.free_kmh,
             Map::OneSpeed => MAP_KMH,
         };
+        let (id, ends) = (LinkId::from(station.id.as_str()), vec![point(start_km), point(end_km)]);
         builder.add_link(NewLink {
-            id: LinkId::from(station.id.as_str()),
-            from: before,
-            to: node,
-            geometry: vec![point(start_km), point(end_km)],
             length_m: Some(((end_km - start_km) * 1000.0) as f32),
             class: RoadClass::Motorway,
             lanes: station.lanes as f32,
             width_m: (3.6 * station.lanes) as f32,
             speed_limit_kmh: free_kmh as f32,
-            defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Car, VehicleClass::Truck]),
-            name: "".into(),
-            signal_at_end: false,
-            roundabout: false,
-            bridge: false,
-            tunnel: false,
-            conditions: Vec::new(),
+            ..NewLink::street(id, before, node, ends)
         })?;
         before = node;
     }

@@ -487,6 +487,13 @@ mod tests {
     }
 
     #[test]
+    fn events_that_are_told_again_every_no_seconds_are_refused_by_name() {
+        let incident = IncidentConfig { update_every_s: 0.0, ..IncidentConfig::default() };
+        let config = Config { incident, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("incident.update_every_s is 0"));
+    }
+
+    #[test]
     fn a_bar_below_which_nothing_is_taken_back_is_refused_by_name() {
         let config = Config { hysteresis_probability: 0.3, ..Config::default() };
         assert!(config.check().unwrap_err().to_string().contains("hysteresis_probability is 0.3"));

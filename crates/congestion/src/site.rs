@@ -203,3 +203,15 @@ impl Device {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_that_does_not_say_how_often_its_vehicles_speak_is_taken_for_a_usual_one() {
+        let silent = Device { period_ms: 0, ..Device::fleet() };
+        assert_eq!([Some(&silent), None].map(step_ms), [10_000; 2]);
+        assert_eq!(step_ms(Some(&Device { period_ms: 5_000, ..silent })), 5_000);
+    }
+}

@@ -1,7 +1,7 @@
 //! The smallest networks that show something, for unit tests.
 
 use model::{ClassSet, VehicleClass};
-use roadnet::{Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, RoadClass};
+use roadnet::{LinkIndex, Network, NetworkBuilder, NewLink, Point, RoadClass};
 
 /// East and north of a corner, in steps of about 100 m.
 type Place = (u8, u8);
@@ -36,24 +36,11 @@ pub(crate) fn streets_but(lines: &[(Place, Place)], alter: impl Fn(usize, &mut N
     }
     let node = |place| nodes.iter().find(|(known, _)| *known == place).expect("added above").1;
     for (i, (from, to)) in lines.iter().enumerate() {
+        let (id, ends) = (format!("l{i}").as_str().into(), vec![point(*from), point(*to)]);
         let mut new = NewLink {
-            id: format!("l{i}").as_str().into(),
-            from: node(*from),
-            to: node(*to),
-            geometry: vec![point(*from), point(*to)],
             length_m: Some(300.0),
-            class: RoadClass::Primary,
-            lanes: 2.0,
-            width_m: 7.0,
-            speed_limit_kmh: 50.0,
-            defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
-            name: "".into(),
-            signal_at_end: false,
-            roundabout: false,
-            bridge: false,
-            tunnel: false,
-            conditions: Vec::new(),
+            ..NewLink::street(id, node(*from), node(*to), ends)
         };
         alter(i, &mut new);
         builder.add_link(new).expect("the link is sound");

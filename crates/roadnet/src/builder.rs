@@ -1,7 +1,7 @@
 //! Puts a [`Network`] together from what an importer found.
 
 use compact_str::CompactString;
-use model::{ClassSet, LinkId};
+use model::{ClassSet, LinkId, VehicleClass};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::network::Graph;
@@ -56,6 +56,31 @@ pub struct NewLink {
     pub tunnel: bool,
     /// Conditional tags.
     pub conditions: Vec<CompactString>,
+}
+
+impl NewLink {
+    /// Returns a main street of two lanes, 50 km/h, open to all, as long as its geometry, with nothing else to say of it.
+    pub fn street(id: LinkId, from: NodeIndex, to: NodeIndex, geometry: Vec<Point>) -> Self {
+        Self {
+            id,
+            from,
+            to,
+            geometry,
+            length_m: None,
+            class: RoadClass::Primary,
+            lanes: 2.0,
+            width_m: 7.0,
+            speed_limit_kmh: 50.0,
+            defaults: Defaults::default(),
+            allowed: ClassSet::of(&VehicleClass::ALL),
+            name: CompactString::default(),
+            signal_at_end: false,
+            roundabout: false,
+            bridge: false,
+            tunnel: false,
+            conditions: Vec::new(),
+        }
+    }
 }
 
 /// Why a link could not be taken.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use congestion::{Analyzer, Changes, Config};
 use model::{
-    Aggregate, ClassCounts, ClassSet, LinkId, Observation, Probe, Quality, Queue, Reading, SensorId,
-    SpeedMean, Timestamp, TravelTime, VehicleClass,
+    Aggregate, ClassCounts, ClassSet, LinkId, Observation, Probe, Quality, Queue, Reading, SensorId, Signal,
+    SignalState, SpeedMean, Timestamp, TravelTime, VehicleClass,
 };
 use roadnet::{
     Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind,
@@ -32,25 +32,15 @@ pub(crate) fn city() -> City {
     let nodes: Vec<_> = (0..=LINKS).map(|i| builder.add_node(format!("n{i}"), point(i), true)).collect();
     for i in 0..LINKS {
         let expressway = i >= 8;
+        let (id, ends) = (LinkId::from(format!("l{i}").as_str()), vec![point(i), point(i + 1)]);
         let link = NewLink {
-            id: LinkId::from(format!("l{i}").as_str()),
-            from: nodes[i],
-            to: nodes[i + 1],
-            geometry: vec![point(i), point(i + 1)],
             length_m: Some(300.0),
             class: if expressway { RoadClass::Motorway } else { RoadClass::Primary },
-            lanes: 2.0,
-            width_m: 7.0,
-            speed_limit_kmh: 50.0,
             // The map has no limit for the last one.
             defaults: Defaults { speed_limit: i == LINKS - 1, ..Defaults::default() },
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
-            name: "".into(),
             signal_at_end: i % 2 == 0 && !expressway,
-            roundabout: false,
-            bridge: false,
-            tunnel: false,
-            conditions: Vec::new(),
+            ..NewLink::street(id, nodes[i], nodes[i + 1], ends)
         };
         builder.add_link(link).expect("the link is sound");
     }
@@ -62,6 +52,10 @@ pub(crate) fn city() -> City {
             _ => {}
         }
     }
+    // In the jam a camera watches the stop line behind a loop, and the signal there tells its changes.
+    let stop_line = sensor("cam-6", SensorKind::AreaCamera, Some(6), 30.0);
+    sensors.push(Sensor { offset_m: Some(250.0), ..stop_line });
+    sensors.push(sensor("signal-6", SensorKind::Signal, Some(6), 0.0));
     // They know vehicles again: nobody counts on the last link.
     sensors.extend([9, 11].map(|i| sensor(&format!("plates-{i}"), SensorKind::Bluetooth, Some(i), 0.0)));
     City { network: Arc::new(builder.build()), registry: Arc::new(Registry::new(sensors)) }
@@ -177,25 +171,24 @@ fn readings(link: usize, second: i64, dice: &mut Dice) -> Vec<Observation> {
     let jam = (4..8).contains(&link) && second > 240;
     let speed_kmh = if jam { 3.0 } else { 35.0 } + dice.below(80) as f32 / 10.0;
     if second % 30 == 0 {
-        let count = if jam { 2 } else { 8 } + dice.below(5) as u32;
-        let aggregate = Reading::Aggregate(Aggregate {
-            counts: Some(ClassCounts::from_iter([(VehicleClass::Motorcycle, count)])),
-            speed_kmh: (count > 0).then_some(speed_kmh),
-            speed_mean: Some(SpeedMean::Time),
-            occupancy: Some(if jam { 0.6 } else { 0.05 }),
-            ..Aggregate::default()
-        });
-        match link % 3 {
-            0 => readings.push(reading(&format!("loop-{link}"), link, second, aggregate, dice)),
-            1 => {
-                let name = format!("cam-{link}");
-                readings.push(reading(&name, link, second, aggregate, dice));
-                let queue_m = if jam { 50.0 } else { dice.below(20) as f32 };
-                let queue = Queue { queue_m: Some(queue_m), ..Queue::default() };
-                readings.push(reading(&name, link, second, Reading::Queue(queue), dice));
-            }
-            _ => {}
+        let mut count = || (if jam { 2 } else { 8 }) + dice.below(5) as u32;
+        let [at_loop, at_camera] = [count(), count()].map(|count| passed(count, speed_kmh, jam));
+        if link.is_multiple_of(3) {
+            readings.push(reading(&format!("loop-{link}"), link, second, at_loop, dice));
         }
+        if link % 3 == 1 || link == 6 {
+            let name = format!("cam-{link}");
+            readings.push(reading(&name, link, second, at_camera, dice));
+            let queue_m = if jam { 50.0 } else { dice.below(20) as f32 };
+            let queue = Queue { queue_m: Some(queue_m), ..Queue::default() };
+            readings.push(reading(&name, link, second, Reading::Queue(queue), dice));
+        }
+    }
+    if link == 6 && second % 60 == if jam { 10 } else { 30 } {
+        readings.push(signal(SignalState::Red, link, second, dice));
+    }
+    if link == 6 && second % 60 == 0 {
+        readings.push(signal(SignalState::Green, link, second, dice));
     }
     if link == 11 && second % 60 == 0 {
         let dice = &mut Dice(second as u64);
@@ -220,6 +213,21 @@ fn readings(link: usize, second: i64, dice: &mut Dice) -> Vec<Observation> {
         readings.push(reading("fleet", link, second, Reading::Probe(probe), dice));
     }
     readings
+}
+
+fn passed(count: u32, speed_kmh: f32, jam: bool) -> Reading {
+    Reading::Aggregate(Aggregate {
+        counts: Some(ClassCounts::from_iter([(VehicleClass::Motorcycle, count)])),
+        speed_kmh: (count > 0).then_some(speed_kmh),
+        speed_mean: Some(SpeedMean::Time),
+        occupancy: Some(if jam { 0.6 } else { 0.05 }),
+        ..Aggregate::default()
+    })
+}
+
+fn signal(state: SignalState, link: usize, second: i64, dice: &mut Dice) -> Observation {
+    let changed = Signal { group: "1".into(), state, cycle_s: None };
+    reading(&format!("signal-{link}"), link, second, Reading::Signal(changed), dice)
 }
 
 fn reading(sensor: &str, link: usize, second: i64, reading: Reading, dice: &mut Dice) -> Observation {

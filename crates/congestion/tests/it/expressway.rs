@@ -6,9 +6,7 @@ use congestion::{Analyzer, Config};
 use model::{
     Aggregate, ClassCounts, ClassSet, LinkId, Observation, Quality, Reading, Source, SpeedMean, VehicleClass,
 };
-use roadnet::{
-    Defaults, LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind,
-};
+use roadnet::{LinkIndex, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind};
 
 use crate::city::START;
 
@@ -20,24 +18,13 @@ fn road() -> Network {
     let point = |i: usize| Point { lon: 106.6 + 0.0014 * i as f64, lat: 20.85 };
     let nodes: Vec<_> = (0..=LINKS).map(|i| builder.add_node(format!("n{i}"), point(i), false)).collect();
     for i in 0..LINKS {
+        let (id, ends) = (LinkId::from(format!("l{i}").as_str()), vec![point(i), point(i + 1)]);
         let link = NewLink {
-            id: LinkId::from(format!("l{i}").as_str()),
-            from: nodes[i],
-            to: nodes[i + 1],
-            geometry: vec![point(i), point(i + 1)],
             length_m: Some(150.0),
             class: RoadClass::Motorway,
-            lanes: 2.0,
-            width_m: 7.0,
             speed_limit_kmh: 90.0,
-            defaults: Defaults::default(),
             allowed: ClassSet::of(&[VehicleClass::Car]),
-            name: "".into(),
-            signal_at_end: false,
-            roundabout: false,
-            bridge: false,
-            tunnel: false,
-            conditions: Vec::new(),
+            ..NewLink::street(id, nodes[i], nodes[i + 1], ends)
         };
         builder.add_link(link).expect("the link is sound");
     }

@@ -1,8 +1,11 @@
 //! The same logs give the same bytes.
 
+use std::sync::Arc;
+
 use congestion::{Analyzer, Changes, Config, RestoreError};
 use model::{EventKind, Forecast, LinkState, TrafficEvent};
 use proptest::prelude::*;
+use roadnet::{LinkIndex, Registry};
 
 use crate::city::{City, Dice, PARTITIONS, Record, blocked_logs, city, feed};
 
@@ -185,6 +188,11 @@ fn a_checkpoint_for_something_else_is_refused_in_words() {
     let other = Config { lateness_s: 900.0, ..Config::default() };
     let refused = restore(other, &bytes).unwrap_err();
     assert!(refused.to_string().contains("another configuration"), "{refused}");
+    let mut sensors = city.registry.sensors().to_vec();
+    sensors.iter_mut().find(|sensor| sensor.id.as_str() == "loop-9").unwrap().link = Some(LinkIndex(10));
+    let moved = Arc::new(Registry::new(sensors));
+    let refused = Analyzer::restore(city.network.clone(), moved, Config::default(), &bytes).unwrap_err();
+    assert!(refused.to_string().contains("another sensor registry"), "{refused}");
     assert_eq!(restore(Config::default(), b"hello"), Err(RestoreError::NotACheckpoint));
     let cut = restore(Config::default(), &bytes[..bytes.len() / 2]).unwrap_err();
     assert!(matches!(cut, RestoreError::Damaged(_)), "{cut}");

@@ -16,23 +16,11 @@ pub(crate) fn network(links: usize) -> Network {
         let [from, to] = ends.map(|end| builder.add_node(format!("n{}", end.lon), end, false));
         builder
             .add_link(NewLink {
-                id: LinkId::from(format!("s{i}").as_str()),
-                from,
-                to,
-                geometry: ends.to_vec(),
-                length_m: None,
                 class: if i % 2 == 0 { RoadClass::Primary } else { RoadClass::Alley },
-                lanes: 2.0,
-                width_m: 7.0,
-                speed_limit_kmh: 50.0,
                 defaults: Defaults { lanes: true, ..Defaults::default() },
                 allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
                 name: format!("Đường {i}").into(),
-                signal_at_end: false,
-                roundabout: false,
-                bridge: false,
-                tunnel: false,
-                conditions: Vec::new(),
+                ..NewLink::street(LinkId::from(format!("s{i}").as_str()), from, to, ends.to_vec())
             })
             .unwrap();
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ingest::{ClockMode, Normaliser, Rules};
-use model::{ClassSet, Timestamp, VehicleClass};
-use roadnet::{Defaults, Network, NetworkBuilder, NewLink, Point, Registry, RoadClass, Sensor, SensorKind};
+use model::Timestamp;
+use roadnet::{Network, NetworkBuilder, NewLink, Point, Registry, Sensor, SensorKind};
 
 /// When the golden events happened.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_330_831_000);
@@ -18,23 +18,9 @@ pub(crate) fn network() -> Arc<Network> {
     for (id, from, to, geometry) in [("w1.0f", a, b, vec![west, east]), ("w1.0b", b, a, vec![east, west])] {
         builder
             .add_link(NewLink {
-                id: id.into(),
-                from,
-                to,
-                geometry,
-                length_m: None,
-                class: RoadClass::Primary,
-                lanes: 2.0,
-                width_m: 7.0,
-                speed_limit_kmh: 50.0,
-                defaults: Defaults::default(),
-                allowed: ClassSet::of(&VehicleClass::ALL),
                 name: "Trần Phú".into(),
                 signal_at_end: from == a,
-                roundabout: false,
-                bridge: false,
-                tunnel: false,
-                conditions: Vec::new(),
+                ..NewLink::street(id.into(), from, to, geometry)
             })
             .unwrap();
     }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{ClassSet, VehicleClass};
-use roadnet::{Defaults, NetworkBuilder, NewLink, Point, RoadClass};
+use roadnet::{NetworkBuilder, NewLink, Point};
 use tempfile::TempDir;
 
 use super::*;
@@ -23,23 +22,10 @@ fn network_file(dir: &Path) -> PathBuf {
     let nodes: Vec<_> = (0..3).map(|i| builder.add_node(format!("n{i}"), point(i), false)).collect();
     for (i, id) in ["a", "b"].into_iter().enumerate() {
         let link = NewLink {
-            id: id.into(),
-            from: nodes[i],
-            to: nodes[i + 1],
-            geometry: vec![point(i), point(i + 1)],
-            length_m: None,
-            class: RoadClass::Primary,
             lanes: 1.0,
             width_m: 3.5,
-            speed_limit_kmh: 50.0,
-            defaults: Defaults::default(),
-            allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
-            name: "".into(),
             signal_at_end: true,
-            roundabout: false,
-            bridge: false,
-            tunnel: false,
-            conditions: Vec::new(),
+            ..NewLink::street(id.into(), nodes[i], nodes[i + 1], vec![point(i), point(i + 1)])
         };
         builder.add_link(link).expect("a sound link");
     }
