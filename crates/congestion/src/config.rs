@@ -115,7 +115,7 @@ pub struct QueueConfig {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IncidentConfig {
-    /// False alarms that the operator accepts, a day and 1,000 links; 0 = no incident is told.
+    /// False alarms that the operator accepts, a day and 1,000 links that are heard; 0 = no incident is told.
     pub false_alarms_per_day_per_1000_links: f64,
     /// An incident is over when nothing has spoken for it for this long, s.
     pub clear_after_s: f64,

@@ -163,7 +163,7 @@ impl Graph {
             turns: &self.turns,
         };
         self.queues.step(at, &picture, &mut middle_y, context, &mut events);
-        let around = Around { congested: &self.work.congested, turns: &self.turns };
+        let around = Around { congested: &self.work.congested, heard: self.work.heard(), turns: &self.turns };
         self.incidents.step(at, &around, context, &mut events);
         self.work.middle_y = middle_y;
         events

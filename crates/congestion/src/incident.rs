@@ -60,6 +60,8 @@ struct Open {
 pub(crate) struct Around<'a> {
     /// Probability that each link is congested.
     pub(crate) congested: &'a [f64],
+    /// Whether each link's sensors said anything of late.
+    pub(crate) heard: &'a [bool],
     pub(crate) turns: &'a Turns,
 }
 
@@ -80,7 +82,8 @@ impl Incidents {
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
-        self.budget.watch(at, context.sites.iter().filter(|site| site.owned).count());
+        let watched = around.heard.iter().filter(|heard| **heard).count();
+        self.budget.watch(at, context.config.graph_boundary_ms, watched);
         self.signs.retain(|_, signs| {
             signs.retain(|sign| at.as_millis() <= sign.until);
             !signs.is_empty()
@@ -153,12 +156,15 @@ impl Incidents {
 
 /// Tells whether a link that many turn into is jammed.
 fn jammed_ahead(link: u32, around: &Around<'_>, context: &Context<'_>) -> bool {
-    let queue = &context.config.queue;
+    /// It need not be surer than not to be the likelier reason: incidents are far rarer.
+    const JAM_AHEAD: f64 = 1.0 / 3.0;
+    let least_share = context.config.queue.least_turn_share;
     let ahead = context.network.downstream(LinkIndex(link));
     let shares = around.turns.of(LinkIndex(link));
-    ahead.iter().zip(shares).any(|(next, share)| {
-        f64::from(*share) >= queue.least_turn_share && around.congested[next.index()] >= queue.probability
-    })
+    ahead
+        .iter()
+        .zip(shares)
+        .any(|(next, share)| f64::from(*share) >= least_share && around.congested[next.index()] >= JAM_AHEAD)
 }
 
 fn neighbours<'a>(link: u32, context: &'a Context<'_>) -> impl Iterator<Item = u32> + 'a {

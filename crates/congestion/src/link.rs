@@ -352,7 +352,7 @@ impl Settled {
         if sample.at > self.at {
             let kept = (-((sample.at - self.at) as f64) / 1000.0 / SETTLED_S).exp();
             self.evidence.fade(kept);
-            self.usual.fade(kept);
+            self.usual.fade(kept, sample.at - self.at, context.config.lateness_ms());
             self.at = sample.at;
         }
         self.evidence.add(sample, device, health.scatter_of(sample.sensor), site);

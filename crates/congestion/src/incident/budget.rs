@@ -21,12 +21,12 @@ const PRIOR_CLIMBS: f64 = 20.0;
 /// Their mean height above the floor, nats.
 const PRIOR_HEIGHT: f64 = 0.9;
 
-/// Climbs fade over this time, days: long against a week, short against a season.
-const FADE_DAYS: f64 = 21.0;
+/// Climbs and alarms fade over this time, days: long against a week, short against a season.
+pub(super) const FADE_DAYS: f64 = 21.0;
 
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Budget {
-    /// Time that was watched, in days of 1,000 links.
+    /// Time in which links were heard, in days of 1,000 links.
     watched: f64,
     climbs: f64,
     /// Sum of their heights above the floor, nats.
@@ -35,10 +35,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Notes that so many links were watched until now.
-    pub(crate) fn watch(&mut self, at: Timestamp, links: usize) {
+    /// Notes that so many links were heard until now. No more than a step of it was watched: in a gap of the log nobody was there.
+    pub(crate) fn watch(&mut self, at: Timestamp, step_ms: i64, links: usize) {
         const DAY_MS: f64 = 86_400_000.0;
-        let days = self.at.map_or(0.0, |before| (at - before).max(0) as f64 / DAY_MS);
+        let days = self.at.map_or(0.0, |before| (at - before).clamp(0, step_ms) as f64 / DAY_MS);
         self.at = Some(at);
         let kept = (-days / FADE_DAYS).exp();
         self.watched = self.watched * kept + days * links as f64 / 1000.0;
@@ -80,6 +80,7 @@ mod tests {
     /// Alarms a day and 1,000 links where climbs come so often and are so high on average, after a fortnight of learning.
     fn alarms(budget: f64, rate: f64, mean_height: f64, seed: u64) -> f64 {
         const DAYS: i64 = 40;
+        const MINUTE_MS: i64 = 60_000;
         let mut state = seed;
         let mut uniform = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -88,7 +89,7 @@ mod tests {
         let mut bar = Budget::default();
         let mut told = 0;
         for minute in 0..DAYS * 1440 {
-            bar.watch(Timestamp::from_millis(minute * 60_000), 1000);
+            bar.watch(Timestamp::from_millis(minute * MINUTE_MS), MINUTE_MS, 1000);
             if uniform() < rate / 1440.0 {
                 let peak = FLOOR - mean_height * uniform().ln();
                 told += usize::from(minute > 14 * 1440 && peak >= bar.bar(budget));
@@ -114,12 +115,27 @@ mod tests {
         #[test]
         fn a_smaller_budget_never_lowers_the_bar(budget in 0.1f64..500.0, less in 0.01f64..1.0, climbs in 0usize..200) {
             let mut bar = Budget::default();
-            bar.watch(Timestamp::from_millis(0), 1000);
-            bar.watch(Timestamp::from_millis(86_400_000), 1000);
+            bar.watch(Timestamp::from_millis(0), 86_400_000, 1000);
+            bar.watch(Timestamp::from_millis(86_400_000), 86_400_000, 1000);
             (0..climbs).for_each(|i| bar.note(FLOOR + i as f64 / 50.0));
             prop_assert!(bar.bar(budget * less) >= bar.bar(budget));
             prop_assert!(bar.confidence(5.0, budget) <= bar.confidence(5.5, budget));
         }
+    }
+
+    #[test]
+    fn a_gap_of_the_log_and_links_that_are_silent_are_not_watched() {
+        let step_ms = 5_000;
+        let mut bar = Budget::default();
+        bar.watch(Timestamp::from_millis(0), step_ms, 1000);
+        bar.watch(Timestamp::from_millis(step_ms), step_ms, 1000);
+        let watched = bar;
+        assert!(bar.watched > 0.0);
+        bar.watch(Timestamp::from_millis(2 * step_ms), step_ms, 0);
+        assert!(bar.watched <= watched.watched);
+        let mut after_a_gap = watched;
+        after_a_gap.watch(Timestamp::from_millis(86_400_000), step_ms, 1000);
+        assert!(after_a_gap.watched <= 2.0 * watched.watched);
     }
 
     #[test]

@@ -30,6 +30,9 @@ const LEAST_SHARE: f64 = 0.1;
 /// Who drives faster than this share of free flow beside it is not in a queue.
 const FREE_SHARE: f64 = 0.6;
 
+/// A lane whose detector is covered for this share of a period has a queue on it, and is not empty.
+const COVERED: f32 = 0.5;
+
 /// What is newer is not taken for usual, ms.
 const NEW_MS: i64 = 180_000;
 
@@ -38,6 +41,7 @@ struct Period {
     at: i64,
     n: [f64; LANES],
     speed: [f64; LANES],
+    covered: [bool; LANES],
     told: usize,
 }
 
@@ -61,11 +65,17 @@ pub(super) fn empty(past: &Past<'_>) -> Option<Sign> {
     }
     let known = all.min(MOST_VEHICLES);
     let signs = (0..lanes).filter_map(|lane| {
-        let share = usual[lane] / all;
-        let low = share - 1.64 * (share * (1.0 - share) / known).sqrt();
+        let low = low_share(usual[lane] / all * known, known);
         (low > LEAST_SHARE).then(|| cusum(&periods, lane, low, lanes, past))
     });
     signs.max_by(|a, b| a.nats.total_cmp(&b.nats))
+}
+
+/// Returns the low end of a share of which so many of so many were seen: Agresti and Coull (1998) at 90 %, which two more of each kind
+/// keep off 0 and 1.
+fn low_share(seen: f64, of: f64) -> f64 {
+    let share = (seen + 2.0) / (of + 4.0);
+    share - 1.64 * (share * (1.0 - share) / (of + 4.0)).sqrt()
 }
 
 /// Tells whether a lane was empty in a late period: a cheap look, for on most links none is.
@@ -80,7 +90,7 @@ fn periods(past: &Past<'_>, lanes: usize) -> Vec<Period> {
     let mut periods: Vec<Period> = Vec::new();
     let mut of = u32::MAX;
     for sample in past.samples {
-        let What::Count { n, speed, .. } = sample.what else { continue };
+        let What::Count { n, speed, occupancy, .. } = sample.what else { continue };
         let lane = usize::from(sample.lane).wrapping_sub(1);
         if lane >= lanes || n.is_nan() || past.health.is_suspect(sample.sensor) {
             continue;
@@ -88,11 +98,18 @@ fn periods(past: &Past<'_>, lanes: usize) -> Vec<Period> {
         // Readings of one period follow each other in the window.
         if periods.last().is_none_or(|p| p.at != sample.at) || of != sample.sensor {
             of = sample.sensor;
-            periods.push(Period { at: sample.at, n: [0.0; LANES], speed: [f64::NAN; LANES], told: 0 });
+            periods.push(Period {
+                at: sample.at,
+                n: [0.0; LANES],
+                speed: [f64::NAN; LANES],
+                covered: [false; LANES],
+                told: 0,
+            });
         }
         if let Some(period) = periods.last_mut() {
             period.n[lane] = f64::from(n);
             period.speed[lane] = f64::from(speed);
+            period.covered[lane] = occupancy >= COVERED;
             period.told += 1;
         }
     }
@@ -110,7 +127,7 @@ fn cusum(periods: &[Period], lane: usize, share: f64, lanes: usize, past: &Past<
             .any(|other| period.speed[other] < FREE_SHARE * past.site.free_kmh);
         let step = if period.n[lane] > 0.0 {
             period.n[lane] * LEFT.ln() + others * beside
-        } else if queue {
+        } else if queue || period.covered[lane] {
             0.0
         } else {
             others.min(MOST_OF_A_PERIOD) * beside
@@ -178,6 +195,12 @@ mod tests {
         assert!(sign.nats > 2.0, "{}", sign.nats);
         assert_eq!(nats(6, 6.0, 10.0), 0.0, "beside a queue it may be where they turn");
         assert_eq!(nats(0, 0.0, 45.0), 0.0);
+    }
+
+    #[test]
+    fn a_share_that_was_all_or_nothing_is_never_sure() {
+        let (none, all) = (low_share(0.0, 100.0), low_share(100.0, 100.0));
+        assert!(none < LEAST_SHARE && all > 0.9 && all < 1.0, "{none} {all}");
     }
 
     proptest! {

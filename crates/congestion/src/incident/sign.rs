@@ -93,17 +93,15 @@ impl Past<'_> {
     fn alert(&self) -> Option<Sign> {
         /// A device sees most of what it is there for.
         const SEEN: f64 = 0.8;
-        /// Until more is known of it, an automatic detector is taken to raise a false alarm a day.
-        const MINUTES_PER_FALSE: f64 = 1440.0;
         const ONE_INCIDENT_MS: i64 = 120_000;
         let alerts = || self.samples.iter().filter(|s| matches!(s.what, What::Alert { .. }));
         let newest = alerts().next_back()?;
         let What::Alert { confidence } = newest.what else { return None };
         let before = alerts().filter(|s| newest.at - s.at > ONE_INCIDENT_MS).count() as f64;
-        let false_share = (f64::from(self.usual.alerts) + before + 1.0) / MINUTES_PER_FALSE;
+        let of_a_minute = self.usual.alarms.of_a_minute(before);
         Some(Sign {
             kind: Kind::Alert,
-            nats: (SEEN * f64::from(confidence) / false_share).ln() as f32,
+            nats: (SEEN * f64::from(confidence) / of_a_minute).ln() as f32,
             since: newest.at,
             seen_at: newest.at,
             until: newest.at + ONE_INCIDENT_MS,

@@ -50,6 +50,11 @@ impl Stand {
         (self.seen_at - self.since) as f64 / 1000.0
     }
 
+    /// Returns how far before the end of its link one stands who stands in the same queue, m.
+    fn behind_m(&self, length_m: f64) -> f64 {
+        length_m - self.place_m - SAME_QUEUE_M
+    }
+
     fn sign(&self, kind: Kind, nats: f32) -> Sign {
         Sign {
             kind,
@@ -69,7 +74,9 @@ pub(super) fn stands(past: &Past<'_>) -> Option<Sign> {
     let signs = standing_probes(past.samples).into_iter().filter_map(|stand| {
         let held = stand.lasts_s() >= LEAST_STAND_S && is_held_on_the_link(past, &stand);
         let (stood, passed) = held.then(|| usual_at(past, &stand))?;
-        let free_s = stand.lasts_s() - red_s(past.samples, &stand);
+        // Before a signal the queue goes from time to time, and another comes.
+        let since = if past.site.signal { stand.since } else { queue_since(past, &stand) };
+        let free_s = (stand.seen_at - since) as f64 / 1000.0 - red_s(past.samples, &stand);
         Some(stand.sign(Kind::Stands, rarity(stood, passed, free_s, LEAST_STAND_S)))
     });
     signs.max_by(|a, b| a.nats.total_cmp(&b.nats))
@@ -135,11 +142,28 @@ fn holds_up(past: &Past<'_>, stand: &Stand, sample: &Sample) -> bool {
     }
 }
 
+/// Returns since when vehicles stand there or further back, a minute after each other at most: one queue, which creeps.
+fn queue_since(past: &Past<'_>, stand: &Stand) -> i64 {
+    let behind_m = stand.behind_m(past.site.length_m);
+    let mut since = stand.since;
+    for sample in past.samples.iter().rev().filter(|s| s.at < stand.since) {
+        let What::Probe { speed, offset_m, .. } = sample.what else { continue };
+        if sample.at < since - OF_IT_MS {
+            break;
+        }
+        if speed < SLOW_KMH && past.site.length_m - f64::from(offset_m) >= behind_m {
+            since = sample.at;
+        }
+    }
+    since
+}
+
 /// Returns how many stood there or further back before, and how many drove along the link.
 fn usual_at(past: &Past<'_>, stand: &Stand) -> (f64, f64) {
-    let behind_m = past.site.length_m - stand.place_m - SAME_QUEUE_M;
+    let behind_m = stand.behind_m(past.site.length_m);
     let (mut stood_s, mut driven_m) = (past.usual.stood_s(behind_m), past.settled.probes.driven_m);
-    for sample in past.samples.iter().take_while(|s| s.at < stand.since - OF_IT_MS) {
+    let since = queue_since(past, stand);
+    for sample in past.samples.iter().take_while(|s| s.at < since - OF_IT_MS) {
         let What::Probe { vehicle, speed, offset_m } = sample.what else { continue };
         let step_s = step_s(past.device(sample));
         driven_m += f64::from(speed) / 3.6 * step_s;
@@ -281,6 +305,14 @@ mod tests {
         assert_eq!(nats(280.0, 90, Vec::new()), 0.0);
         assert_eq!(nats(5.0, 90, Vec::new()), 0.0);
         assert_eq!(nats(150.0, 10, Vec::new()), 0.0);
+    }
+
+    #[test]
+    fn who_stood_in_the_same_queue_makes_it_no_more_usual() {
+        let before = |seconds: [i64; 4]| seconds.map(|second| probe(second, 98, 130.0, 0.0)).to_vec();
+        let alone = nats(150.0, 90, Vec::new());
+        assert_eq!(nats(150.0, 90, before([250, 260, 270, 280])), alone);
+        assert!(nats(150.0, 90, before([30, 40, 50, 60])) < alone);
     }
 
     #[test]
