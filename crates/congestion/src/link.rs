@@ -5,6 +5,7 @@
 //! the settled sums is kept, so a late reading changes all that it should.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 
 use model::{Quality, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,15 @@ impl Cell {
     pub(crate) fn take(&mut self, sample: Sample) {
         self.window.insert(sample);
         self.live = true;
+    }
+
+    /// Reads a little of each part of it, for nothing but to have them in the cache.
+    pub(crate) fn fetch(&self) {
+        let settled = &self.settled;
+        let ends =
+            [self.window.all().first(), self.window.all().last()].map(|end| end.map(|sample| sample.at));
+        black_box((self.own.newest_at, self.handed.newest_at, self.told.was_told(), ends));
+        black_box((settled.evidence.area.reach_m, settled.evidence.probes.spent_s, settled.at));
     }
 
     /// Estimates the link from all that was received before that boundary.

@@ -221,10 +221,9 @@ impl Partition {
         context: &Context<'_>,
         mut tell: impl FnMut(u32, &Told),
     ) {
-        // Order of links, not of arrival.
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_unstable_by_key(|&place| self.cells[place as usize].link);
-        for &place in &dirty {
+        let dirty = self.rota.in_order(&self.cells, self.dirty.drain(..));
+        for (i, &place) in dirty.iter().enumerate() {
+            fetch(&self.cells, i, &dirty, |place| *place);
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
@@ -233,8 +232,6 @@ impl Partition {
                 tell(cell.link, &told);
             }
         }
-        dirty.clear();
-        self.dirty = dirty;
     }
 
     /// Estimates the links that heard something and those whose readings have aged, and keeps a copy of what changed for the
@@ -248,12 +245,9 @@ impl Partition {
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let (mut own, mut signs) = (Vec::new(), Vec::new());
         let (mut jammed, mut heard) = (0.0, 0.0);
-        let order = self.rota.begin(&self.cells, &self.dirty, at);
-        for &place in &order {
-            let turn = self.rota.turn(place, at);
-            if turn == Turn::Nothing || (turn == Turn::Live && !learns) {
-                continue;
-            }
+        let due = self.rota.due(&self.cells, self.dirty.drain(..), at, learns);
+        for (i, &(place, turn)) in due.iter().enumerate() {
+            fetch(&self.cells, i, &due, |(place, _)| *place);
             let cell = &mut self.cells[place as usize];
             if turn == Turn::Estimate {
                 cell.dirty = false;
@@ -300,8 +294,6 @@ impl Partition {
         if learns && context.config.parts.typical_learning {
             self.typical.learn_share(jammed, heard);
         }
-        self.rota.end(order);
-        self.dirty.clear();
         let faults = self.health.judge(at, context);
         let turned = self.journeys.turned(at);
         let pair_times = std::mem::take(&mut self.pair_times);
@@ -398,6 +390,15 @@ impl Partition {
             frozen: saved.frozen,
             typical: saved.typical,
         }
+    }
+}
+
+/// Asks for the memory of the next few cells at once, so that the misses of the cache overlap: a link's readings lie wherever it was
+/// heard of first, and waiting for them one after the other takes as long as a third of the estimates. `i`: the one whose turn it is.
+fn fetch<T>(cells: &[Cell], i: usize, due: &[T], place: impl Fn(&T) -> u32) {
+    const AT_ONCE: usize = 16;
+    if i % AT_ONCE == 0 {
+        due[i..].iter().take(AT_ONCE).for_each(|next| cells[place(next) as usize].fetch());
     }
 }
 

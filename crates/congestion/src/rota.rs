@@ -17,15 +17,15 @@ const FADED_MS: i64 = 30_000;
 const NEVER: i64 = i64::MAX;
 
 /// What is to be done with a cell at a graph boundary.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Turn {
-    /// It has heard something, or what it heard has aged.
-    Estimate,
-    /// It was estimated since the last graph boundary.
-    Hand,
+    Nothing,
     /// It rests on something, and nothing is new.
     Live,
-    Nothing,
+    /// It was estimated since the last graph boundary.
+    Hand,
+    /// It has heard something, or what it heard has aged.
+    Estimate,
 }
 
 /// By place of the cells.
@@ -35,25 +35,40 @@ pub(crate) struct Rota {
     again_at: Vec<i64>,
     /// Whether a cell was estimated since the graph stage was last handed its estimate.
     unhanded: Vec<bool>,
-    /// Places in the order of links.
+    /// Link of each place.
     #[serde(skip)]
-    order: Vec<u32>,
+    links: Vec<u32>,
 }
 
 impl Rota {
-    /// Begins a graph boundary; returns the places of all cells in the order of links, to be given back to [`Self::end`].
-    pub(crate) fn begin(&mut self, cells: &[Cell], dirty: &[u32], at: Timestamp) -> Vec<u32> {
-        self.make_room(cells.len());
-        dirty.iter().for_each(|&place| self.again_at[place as usize] = at.as_millis());
-        let mut order = std::mem::take(&mut self.order);
-        if order.len() < cells.len() {
-            order = (0..cells.len() as u32).collect();
-            order.sort_unstable_by_key(|&place| cells[place as usize].link);
-        }
-        order
+    /// Returns places in the order of their links, not of arrival.
+    pub(crate) fn in_order(&mut self, cells: &[Cell], places: impl Iterator<Item = u32>) -> Vec<u32> {
+        self.make_room(cells);
+        let mut keyed: Vec<(u32, u32)> = places.map(|place| (self.links[place as usize], place)).collect();
+        keyed.sort_unstable();
+        keyed.into_iter().map(|(_, place)| place).collect()
     }
 
-    pub(crate) fn turn(&self, place: u32, at: Timestamp) -> Turn {
+    /// Begins a graph boundary; returns the places whose turn it is to do something, in the order of links. `live`: whether that is
+    /// so of those of which nothing is new.
+    pub(crate) fn due(
+        &mut self,
+        cells: &[Cell],
+        dirty: impl Iterator<Item = u32>,
+        at: Timestamp,
+        live: bool,
+    ) -> Vec<(u32, Turn)> {
+        self.make_room(cells);
+        dirty.for_each(|place| self.again_at[place as usize] = at.as_millis());
+        let least = if live { Turn::Live } else { Turn::Hand };
+        let turns =
+            (0..cells.len() as u32).map(|place| (self.links[place as usize], place, self.turn(place, at)));
+        let mut due: Vec<(u32, u32, Turn)> = turns.filter(|(_, _, turn)| *turn >= least).collect();
+        due.sort_unstable_by_key(|(link, ..)| *link);
+        due.into_iter().map(|(_, place, turn)| (place, turn)).collect()
+    }
+
+    fn turn(&self, place: u32, at: Timestamp) -> Turn {
         match (self.again_at[place as usize], self.unhanded[place as usize]) {
             (again_at, _) if again_at <= at.as_millis() => Turn::Estimate,
             (_, true) => Turn::Hand,
@@ -64,7 +79,6 @@ impl Rota {
 
     /// Notes that a cell was estimated.
     pub(crate) fn estimated(&mut self, place: u32, at: Timestamp, cell: &Cell, config: &Config) {
-        self.make_room(place as usize + 1);
         let again_at =
             if cell.live { cell.changes_at(at, config).min(at.as_millis() + FADED_MS) } else { NEVER };
         self.again_at[place as usize] = again_at;
@@ -75,15 +89,11 @@ impl Rota {
         self.unhanded[place as usize] = false;
     }
 
-    pub(crate) fn end(&mut self, order: Vec<u32>) {
-        self.order = order;
-    }
-
-    fn make_room(&mut self, cells: usize) {
-        if self.again_at.len() < cells {
-            self.again_at.resize(cells, NEVER);
-            self.unhanded.resize(cells, false);
-        }
+    fn make_room(&mut self, cells: &[Cell]) {
+        let new = cells[self.links.len()..].iter().map(|cell| cell.link);
+        self.links.extend(new);
+        self.again_at.resize(cells.len(), NEVER);
+        self.unhanded.resize(cells.len(), false);
     }
 }
 
@@ -99,21 +109,21 @@ mod tests {
     fn a_cell_is_estimated_when_it_hears_something_and_when_what_it_heard_has_aged() {
         let (mut rota, mut cells) = (Rota::default(), [Cell::new(9), Cell::new(4)]);
         cells[0].live = true;
-        let order = rota.begin(&cells, &[0], at(5));
-        assert_eq!(order, [1, 0]);
-        assert_eq!([rota.turn(0, at(5)), rota.turn(1, at(5))], [Turn::Estimate, Turn::Nothing]);
+        let due = |rota: &mut Rota, dirty: &[u32], s| rota.due(&cells, dirty.iter().copied(), at(s), true);
+        assert_eq!(due(&mut rota, &[0], 5), [(0, Turn::Estimate)]);
         rota.estimated(0, at(5), &cells[0], &Config::default());
-        assert_eq!(rota.turn(0, at(10)), Turn::Hand);
+        assert_eq!(due(&mut rota, &[], 10), [(0, Turn::Hand)]);
         rota.handed(0);
-        assert_eq!([rota.turn(0, at(30)), rota.turn(0, at(35))], [Turn::Live, Turn::Estimate]);
+        assert_eq!(due(&mut rota, &[], 30), [(0, Turn::Live)]);
+        assert_eq!(due(&mut rota, &[1], 35), [(1, Turn::Estimate), (0, Turn::Estimate)]);
     }
 
     #[test]
     fn a_cell_of_which_nothing_is_left_is_left_alone() {
         let (mut rota, cells) = (Rota::default(), [Cell::new(0)]);
-        rota.begin(&cells, &[0], at(5));
+        rota.due(&cells, [0].into_iter(), at(5), true);
         rota.estimated(0, at(5), &cells[0], &Config::default());
         rota.handed(0);
-        assert_eq!(rota.turn(0, at(5000)), Turn::Nothing);
+        assert_eq!(rota.due(&cells, [].into_iter(), at(5000), true), []);
     }
 }
