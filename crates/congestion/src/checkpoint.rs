@@ -3,6 +3,7 @@
 //! A checkpoint belongs to one network, registry, configuration and set of partitions; with any other it would mean
 //! something else, so it is refused in words and the caller folds the log from an earlier position instead.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use roadnet::{Network, Registry, Sensor};
@@ -16,7 +17,7 @@ use crate::{Analyzer, Config};
 const MAGIC: [u8; 8] = *b"luongcp\0";
 
 /// Grows with each change of what stands behind the header.
-const FORMAT: u32 = 26;
+const FORMAT: u32 = 27;
 
 /// Why a checkpoint was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,10 +54,10 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct Body<'a> {
     partition_count: u32,
-    partitions: Vec<partition::Saved>,
-    graph: Graph,
+    partitions: Vec<partition::Saved<'a>>,
+    graph: Cow<'a, Graph>,
 }
 
 impl Analyzer {
@@ -66,13 +67,12 @@ impl Analyzer {
         let body = Body {
             partition_count: self.partition_count,
             partitions: self.partitions.iter().map(Partition::save).collect(),
-            graph: self.graph.clone(),
+            graph: Cow::Borrowed(&self.graph),
         };
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT.to_le_bytes());
-        let encoded = postcard::to_stdvec(&(header(&self.network, &self.registry, &self.config), body));
-        bytes.extend(encoded.expect("plain values always encode"));
-        bytes
+        let header = header(&self.network, &self.registry, &self.config);
+        postcard::to_extend(&(header, body), bytes).expect("plain values always encode")
     }
 
     /// Returns the analyser that made the checkpoint, ready for the records after it.
@@ -103,14 +103,14 @@ impl Analyzer {
                 return Err(RestoreError::Other { what, found, wanted });
             }
         }
-        let body: Body = postcard::from_bytes(rest).map_err(damaged)?;
+        let body: Body<'_> = postcard::from_bytes(rest).map_err(damaged)?;
         let known = registry.sensors().len();
         let partitions: Vec<Partition> =
             body.partitions.into_iter().map(|saved| Partition::load(saved, known)).collect();
         let owned: Vec<u32> = partitions.iter().map(|partition| partition.number).collect();
         let mut analyzer = Self::new(network, registry, config, &owned, body.partition_count);
         analyzer.partitions = partitions;
-        analyzer.graph = body.graph;
+        analyzer.graph = body.graph.into_owned();
         analyzer.resume();
         Ok(analyzer)
     }

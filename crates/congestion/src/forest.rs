@@ -37,6 +37,9 @@ pub(crate) struct Tree {
 
 const NO_LINK: u32 = u32::MAX;
 
+/// Stands for the head of a link that is on the way that is being followed.
+const ON_THE_WAY: u32 = u32::MAX - 1;
+
 impl Ground<'_> {
     /// Returns the trees, in the order of their heads.
     pub(crate) fn trees(&self) -> Vec<Tree> {
@@ -81,12 +84,18 @@ impl Ground<'_> {
             let end = loop {
                 match link {
                     None => break path.last().copied().unwrap_or(start),
-                    Some(l) if head[l as usize] != NO_LINK => break head[l as usize],
-                    Some(l) => match path.iter().position(|&p| p == l) {
-                        Some(ring) => break self.slowest(&path[ring..]),
-                        None => {
+                    Some(l) => match std::mem::replace(&mut head[l as usize], ON_THE_WAY) {
+                        NO_LINK => {
                             path.push(l);
                             link = self.parent(l);
+                        }
+                        ON_THE_WAY => {
+                            let ring = path.iter().position(|&p| p == l).unwrap_or(0);
+                            break self.slowest(&path[ring..]);
+                        }
+                        known => {
+                            head[l as usize] = known;
+                            break known;
                         }
                     },
                 }

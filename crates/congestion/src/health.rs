@@ -53,8 +53,10 @@ struct State {
     /// Log time of the newest reading, ms; 0 = never.
     heard_at: i64,
     readings: u32,
-    /// The last value of each (lane, kind) and how often it came again.
-    last: Vec<Repeat>,
+    /// The last value of the first (lane, kind) and how often it came again: most devices have no other.
+    last: Option<Repeat>,
+    /// Of devices that tell of several.
+    others: Vec<Repeat>,
     clock_error_ms: i64,
     audit: Audit,
     bias: Bias,
@@ -105,10 +107,11 @@ impl Health {
         let Some(value) = fingerprint(&observation.reading) else { return };
         let since = observation.at.as_millis() + clock_error_ms;
         let (lane, kind) = (observation.lane.unwrap_or(0), observation.reading.kind() as u8);
-        match state.last.iter_mut().find(|r| (r.lane, r.kind) == (lane, kind)) {
-            Some(repeat) if repeat.value == value => repeat.times += 1,
-            Some(repeat) => (repeat.value, repeat.times, repeat.since) = (value, 1, since),
-            None => state.last.push(Repeat { lane, kind, value, times: 1, since }),
+        let repeat = state.repeat(Repeat { lane, kind, value, times: 0, since });
+        if repeat.value == value {
+            repeat.times += 1;
+        } else {
+            (repeat.value, repeat.times, repeat.since) = (value, 1, since);
         }
     }
 
@@ -143,7 +146,7 @@ impl Health {
             let told_silent = state.told[Kind::Silent as usize];
             let silent =
                 if common_cause { told_silent } else { state.is_silent(at, device, limits.silent_periods) };
-            let stuck = state.last.iter().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
+            let stuck = state.repeats().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
             let blind = state.audit.blind_since(limits);
             let wrong_clock = state.clock_error_ms != 0;
             state.doubted_from =
@@ -233,7 +236,8 @@ impl Default for State {
         Self {
             heard_at: 0,
             readings: 0,
-            last: Vec::new(),
+            last: None,
+            others: Vec::new(),
             clock_error_ms: 0,
             audit: Audit::default(),
             bias: Bias::default(),
@@ -246,6 +250,23 @@ impl Default for State {
 }
 
 impl State {
+    fn repeats(&self) -> impl Iterator<Item = &Repeat> {
+        self.last.iter().chain(&self.others)
+    }
+
+    /// Returns the last value of that lane and kind; the new one where there is none yet.
+    fn repeat(&mut self, new: Repeat) -> &mut Repeat {
+        let same = |repeat: &Repeat| (repeat.lane, repeat.kind) == (new.lane, new.kind);
+        if self.last.as_ref().is_none_or(same) {
+            return self.last.get_or_insert(new);
+        }
+        let place = self.others.iter().position(same).unwrap_or_else(|| {
+            self.others.push(new);
+            self.others.len() - 1
+        });
+        &mut self.others[place]
+    }
+
     fn is_silent(&self, at: Timestamp, device: &Device, periods: f64) -> bool {
         at.as_millis() - self.heard_at > (periods * device.period_ms as f64) as i64
     }

@@ -7,6 +7,7 @@
 //! boundary. Nothing of it can be left out without the result depending on who was fed first; who feeds several partitions
 //! should keep their clocks close: first the one that is furthest behind.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use model::{LinkState, Observation, Reading, SensorId, Timestamp, TravelTime};
@@ -93,21 +94,21 @@ pub(crate) struct Frozen {
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Saved {
+pub(crate) struct Saved<'a> {
     number: u32,
     clock: Option<Timestamp>,
     next: Timestamp,
     identities: identity::Saved,
     sources: source::Saved,
-    health: Health,
+    health: Cow<'a, Health>,
     journeys: journeys::Saved,
     fleet: fleet::Saved,
     pair_times: Vec<PairTime>,
     strangers: Vec<SensorId>,
-    cells: Vec<Cell>,
+    cells: Cow<'a, [Cell]>,
     dirty: Vec<u32>,
-    rota: Rota,
-    frozen: VecDeque<Frozen>,
+    rota: Cow<'a, Rota>,
+    frozen: Cow<'a, VecDeque<Frozen>>,
     typical: Typical,
 }
 
@@ -183,7 +184,9 @@ impl Partition {
         if !self.identities.insert(sensor, observation, &mut source.series, now, config.lateness_ms()) {
             return;
         }
-        source.spoke_of = Some(at_place);
+        if source.spoke_of.as_ref().is_none_or(|(_, place)| *place != at_place) {
+            source.spoke_of = Some((observation.link.clone(), at_place));
+        }
         source.clock.take(observation.at, observation.received_at);
         let error = source.clock.error_ms((config.health.clock_off_s * 1000.0) as i64);
         let at = observation.at.plus_millis(error);
@@ -329,10 +332,9 @@ impl Partition {
     ) -> Option<Place> {
         let source = sensor
             .and_then(|sensor| self.sources.find(sensor, context.devices.get(sensor as usize), self.number));
-        let spoke_of = source.and_then(|source| source.spoke_of);
-        let links = context.network.links();
-        if let Some(place) = spoke_of.filter(|place| links[place.link as usize].id == observation.link) {
-            return Some(place);
+        let spoke_of = source.and_then(|source| source.spoke_of.as_ref());
+        if let Some((_, place)) = spoke_of.filter(|(link, _)| *link == observation.link) {
+            return Some(*place);
         }
         let link = context.network.find(observation.link.as_str())?.0;
         let next = self.cells.len() as u32;
@@ -349,7 +351,7 @@ impl Partition {
         *self.strangers.entry(sensor.clone()).or_insert(next)
     }
 
-    pub(crate) fn save(&self) -> Saved {
+    pub(crate) fn save(&self) -> Saved<'_> {
         let mut strangers: Vec<_> = self.strangers.iter().collect();
         strangers.sort_unstable_by_key(|&(_, number)| *number);
         Saved {
@@ -358,36 +360,36 @@ impl Partition {
             next: self.next,
             identities: self.identities.save(),
             sources: self.sources.save(),
-            health: self.health.clone(),
+            health: Cow::Borrowed(&self.health),
             journeys: self.journeys.save(),
             fleet: self.fleet.save(),
             pair_times: self.pair_times.clone(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
-            cells: self.cells.clone(),
+            cells: Cow::Borrowed(&self.cells),
             dirty: self.dirty.clone(),
-            rota: self.rota.clone(),
-            frozen: self.frozen.clone(),
+            rota: Cow::Borrowed(&self.rota),
+            frozen: Cow::Borrowed(&self.frozen),
             typical: self.typical,
         }
     }
 
-    pub(crate) fn load(saved: Saved, known_sensors: usize) -> Self {
+    pub(crate) fn load(saved: Saved<'_>, known_sensors: usize) -> Self {
         Self {
             number: saved.number,
             clock: saved.clock,
             next: saved.next,
             identities: Identities::load(saved.identities),
             sources: Sources::load(saved.sources),
-            health: saved.health,
+            health: saved.health.into_owned(),
             journeys: Journeys::load(saved.journeys),
             fleet: Fleet::load(saved.fleet),
             pair_times: saved.pair_times,
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
-            cells: saved.cells,
+            cells: saved.cells.into_owned(),
             dirty: saved.dirty,
-            rota: saved.rota,
-            frozen: saved.frozen,
+            rota: saved.rota.into_owned(),
+            frozen: saved.frozen.into_owned(),
             typical: saved.typical,
         }
     }
@@ -397,7 +399,7 @@ impl Partition {
 /// heard of first, and waiting for them one after the other takes as long as a third of the estimates. `i`: the one whose turn it is.
 fn fetch<T>(cells: &[Cell], i: usize, due: &[T], place: impl Fn(&T) -> u32) {
     const AT_ONCE: usize = 16;
-    if i % AT_ONCE == 0 {
+    if i.is_multiple_of(AT_ONCE) {
         due[i..].iter().take(AT_ONCE).for_each(|next| cells[place(next) as usize].fetch());
     }
 }

@@ -105,6 +105,10 @@ impl Queues {
         let config = &context.config.queue;
         let now = at.as_millis().max(1);
         for (link, &probability) in probability.iter().enumerate() {
+            // Most links are free, and stay so.
+            if self.since[link] < 0 && !self.member[link] && probability < config.probability {
+                continue;
+            }
             let site = &context.sites[link];
             let bar = if self.member[link] {
                 config.probability - config.hysteresis_probability

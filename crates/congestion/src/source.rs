@@ -1,5 +1,6 @@
 //! What a partition remembers of each sensor, side by side: a reading touches one cache line of it, not one for each matter.
 
+use model::LinkId;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +12,14 @@ use crate::site::Device;
 pub(crate) struct Source {
     pub(crate) clock: DeviceClock,
     pub(crate) series: Series,
-    /// Of which link it spoke last: most always speak of one, and need no look-up by name.
+    /// Of which link it spoke last: most always speak of one. Its name stands here, so that it need not be looked up, nor read
+    /// from the map, which is cold.
     #[serde(skip)]
-    pub(crate) spoke_of: Option<Place>,
+    pub(crate) spoke_of: Option<(LinkId, Place)>,
 }
 
 /// A link and its place among the cells of the partition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     pub(crate) link: u32,
     pub(crate) cell: u32,
@@ -75,7 +77,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_fits_into_a_cache_line_but_for_the_way_to_its_link() {
-        assert!(size_of::<Source>() <= 72, "{}", size_of::<Source>());
+    fn a_record_fits_into_a_cache_line_but_for_its_link() {
+        let link = size_of::<Option<(LinkId, Place)>>();
+        assert!(size_of::<Source>() <= 64 + link, "{}", size_of::<Source>());
     }
 }

@@ -1,10 +1,17 @@
-//! Numbers of a checkpoint as plain bytes: a city's profiles are hundreds of megabytes, and are copied, not parsed.
+//! Numbers of a checkpoint as plain bytes: a city's profiles are hundreds of megabytes, and are copied, not parsed. What was not
+//! learned yet takes no room: how many bytes there are stands first, and the zeros at the end are left out.
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
+/// Bytes of the count that stands first.
+const LENGTH: usize = size_of::<u32>();
+
+/// More numbers than any list of a link has: a damaged count asks for no more memory.
+const MOST: usize = 1 << 16;
+
 /// A number of fixed width.
-pub(crate) trait Number: Copy {
+pub(crate) trait Number: Copy + Default {
     /// Its little-endian bytes.
     type Bytes: AsRef<[u8]> + for<'a> TryFrom<&'a [u8]>;
 
@@ -49,8 +56,11 @@ impl Number for f32 {
 }
 
 pub(crate) fn serialize<N: Number, S: Serializer>(numbers: &[N], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut bytes = Vec::with_capacity(size_of_val(numbers));
+    let mut bytes = Vec::with_capacity(LENGTH + size_of_val(numbers));
+    bytes.extend_from_slice(&(numbers.len() as u32).to_le_bytes());
     numbers.iter().for_each(|number| bytes.extend_from_slice(number.to_bytes().as_ref()));
+    let used = bytes[LENGTH..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes.truncate(LENGTH + used.next_multiple_of(size_of::<N>()));
     serializer.serialize_bytes(&bytes)
 }
 
@@ -67,10 +77,19 @@ pub(crate) fn deserialize<'de, N: Number, D: Deserializer<'de>>(
         }
 
         fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-            let whole = bytes.len().is_multiple_of(size_of::<N>());
+            let unsound = || E::custom("bytes that are no whole numbers, or too many");
+            let (count, bytes) = bytes.split_first_chunk::<LENGTH>().ok_or_else(unsound)?;
+            let count = u32::from_le_bytes(*count) as usize;
+            let most = count.min(MOST) * size_of::<N>();
+            if count > MOST || bytes.len() > most || !bytes.len().is_multiple_of(size_of::<N>()) {
+                return Err(unsound());
+            }
             let number = |bytes| N::Bytes::try_from(bytes).ok().map(N::from_bytes);
-            let numbers: Option<Box<[N]>> = bytes.chunks_exact(size_of::<N>()).map(number).collect();
-            numbers.filter(|_| whole).ok_or_else(|| E::custom("bytes that are no whole numbers"))
+            let mut numbers = vec![N::default(); count];
+            for (place, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(size_of::<N>())) {
+                *place = number(bytes).ok_or_else(unsound)?;
+            }
+            Ok(numbers.into())
         }
     }
 
