@@ -39,6 +39,8 @@ pub struct Explanation {
     pub class: Option<Class>,
     /// The facility's own measure.
     pub measure: Option<Measure>,
+    /// What it can pass.
+    pub capacity: Capacity,
     /// The queue that it stands in.
     pub queue: Option<Queue>,
 }
@@ -233,6 +235,19 @@ pub struct Measure {
     pub levels: [f64; 6],
 }
 
+/// What a link can pass.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Capacity {
+    /// pcu/h.
+    pub pcuph: f64,
+    /// What links of its width and kind do, pcu/h.
+    pub by_width_pcuph: f64,
+    /// Minutes of discharge from a queue that it rests on.
+    pub queue_minutes: f64,
+    /// The part of it that passes now, 0..1; absent where nothing counts.
+    pub used: Option<f64>,
+}
+
 /// A queue, as seen from one of its links.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Queue {
@@ -280,6 +295,7 @@ impl Analyzer {
             neighbours: self.graph.around(link, &context),
             class: judged.class,
             measure: judged.measure,
+            capacity: self.graph.capacity_of(link, site),
             queue: self.graph.queue_of(link, &context),
             state,
             sensors,

@@ -420,6 +420,11 @@ impl Graph {
         turns().map(neighbour).collect()
     }
 
+    /// Returns what a link can pass.
+    pub(crate) fn capacity_of(&self, link: LinkIndex, site: &Site) -> explain::Capacity {
+        self.queues.capacity_of(link.index(), &self.own[link.index()], site)
+    }
+
     /// Returns the queue that a link stands in.
     pub(crate) fn queue_of(&self, link: LinkIndex, context: &Context<'_>) -> Option<explain::Queue> {
         let (head, links, length_m, since) = self.queues.book().around(link.0)?;

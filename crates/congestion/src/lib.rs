@@ -21,6 +21,7 @@ mod audit;
 mod bands;
 mod bias;
 mod book;
+mod capacity;
 mod cause;
 mod charge;
 mod checkpoint;
@@ -80,6 +81,6 @@ pub use config::{
     QueueConfig, UnitTable,
 };
 pub use explain::{
-    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Road, Said,
-    Scatter, Speed, Usual,
+    Believed, Capacity, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue,
+    Road, Said, Scatter, Speed, Usual,
 };

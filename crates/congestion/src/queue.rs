@@ -8,9 +8,11 @@ use model::{Timestamp, TrafficEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, Found};
-use crate::cause::{self, Capacities};
+use crate::capacity::{self, Capacities};
+use crate::cause;
 use crate::charge::{self, Delay};
 use crate::config::LEARN_EVERY_MS;
+use crate::explain;
 use crate::forest::{Ground, Tree};
 use crate::graph::Mix;
 use crate::own::Own;
@@ -78,7 +80,11 @@ impl Queues {
             }
         }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
-            self.capacities.learn(picture.own);
+            let bar = context.config.queue.probability;
+            let discharges = |link: usize| {
+                picture.congested[link] >= bar && cause::runs_into_jams(link as u32, picture, context) <= 0.5
+            };
+            self.capacities.learn(picture.own, discharges);
         }
         self.judge_members(at, probability, y, picture, context);
         let found = self.find(probability, y, picture, context);
@@ -87,6 +93,17 @@ impl Queues {
         filled.sort_unstable_by_key(|filled| filled.link);
         self.book.step(at, found, context, events);
         self.spillbacks.step(at, &filled, context, events);
+    }
+
+    /// Returns what a link can pass.
+    pub(crate) fn capacity_of(&self, link: usize, own: &Own, site: &Site) -> explain::Capacity {
+        let passed = self.capacities.of(link);
+        explain::Capacity {
+            pcuph: passed.capacity_pcuph(site),
+            by_width_pcuph: capacity::by_width_pcuph(site),
+            queue_minutes: passed.queue_minutes(),
+            used: passed.used(own, site).map(|used| used.of_capacity),
+        }
     }
 
     /// Returns the open queues.

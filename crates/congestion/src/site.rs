@@ -16,6 +16,8 @@ pub(crate) struct Site {
     /// A motorway or a trunk road.
     pub(crate) fast_road: bool,
     pub(crate) lanes: f64,
+    /// Of all lanes, m.
+    pub(crate) width_m: f64,
     /// A signal stands at its end.
     pub(crate) signal: bool,
     /// By which measure of its own it is judged.
@@ -64,6 +66,7 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
                 posted: !link.defaults.speed_limit,
                 fast_road: matches!(link.class, RoadClass::Motorway | RoadClass::Trunk),
                 lanes: f64::from(link.lanes).max(0.5),
+                width_m: f64::from(link.width_m),
                 signal: link.signal_at_end,
                 facility,
                 partition,
@@ -146,6 +149,7 @@ impl Site {
             posted: true,
             fast_road: false,
             lanes,
+            width_m: 3.25 * lanes,
             signal: true,
             facility: Some(Facility::Signal),
             partition: 0,

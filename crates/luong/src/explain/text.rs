@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use congestion::{
-    Believed, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue, Said, Scatter,
-    Speed, Usual,
+    Believed, Capacity, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue,
+    Said, Scatter, Speed, Usual,
 };
 use model::{LevelOfService, Quality, Source, Timestamp};
 
@@ -22,6 +22,7 @@ impl Display for Text<'_> {
         neighbours(f, &all.neighbours)?;
         all.class.iter().try_for_each(|judged| class(f, judged))?;
         all.measure.iter().try_for_each(|judged| measure(f, judged))?;
+        capacity(f, &all.capacity)?;
         queue(f, all.queue.as_ref())
     }
 }
@@ -202,6 +203,15 @@ fn measure(f: &mut Formatter<'_>, measure: &Measure) -> fmt::Result {
     writeln!(f, "why level {level} by its own measure: {value:.1} {what}")?;
     writeln!(f, "  cuts {}", list(measure.cuts, "/"))?;
     writeln!(f, "  probabilities {}", Levels(measure.levels))
+}
+
+fn capacity(f: &mut Formatter<'_>, capacity: &Capacity) -> fmt::Result {
+    let Capacity { pcuph, by_width_pcuph, queue_minutes, used } = *capacity;
+    let used = used.map_or(String::new(), |used| format!("; {:.0} % of it passes", 100.0 * used));
+    writeln!(
+        f,
+        "\ncapacity {pcuph:.0} pcu/h: {by_width_pcuph:.0} by its width, {queue_minutes:.0} min of discharge from queues seen{used}"
+    )
 }
 
 fn queue(f: &mut Formatter<'_>, queue: Option<&Queue>) -> fmt::Result {
