@@ -49,7 +49,7 @@ pub(crate) async fn fold_until(
     let (begin, end) = (log.offsets_at(OBSERVATIONS, 0).await?, log.end_offsets(OBSERVATIONS).await?);
     let last: Vec<u64> =
         end.iter().zip(&begin).map(|(end, begin)| end.saturating_sub(1).max(*begin)).collect();
-    let newest = times(log, &last, &end).await?.into_iter().max();
+    let newest = newest(&times(log, &last, &end).await?, analyse.latest());
     let newest = newest.ok_or_else(|| NotThere("the log holds no observations".to_owned()))?;
     let until = until.unwrap_or(newest);
     if until > newest {
@@ -70,6 +70,13 @@ pub(crate) async fn fold_until(
     let latest = analyse.latest();
     read(&analyse.log, positions, &ends, |fetched| drop(work.fold(&fetched, latest, &metrics))).await?;
     Ok((work.into_analyzer(until), since))
+}
+
+/// Returns the newest of the partitions' last records. One that is dated later than the service believes is dated by a wrong clock, and
+/// does not tell where the log ends.
+fn newest(times: &[Timestamp], latest: Option<Timestamp>) -> Option<Timestamp> {
+    let believed = times.iter().copied().filter(|at| latest.is_none_or(|latest| *at <= latest)).max();
+    believed.or(latest.filter(|_| !times.is_empty()))
 }
 
 async fn since(log: &Log, work: &Work, positions: &[u64], end: &[u64]) -> anyhow::Result<Since> {
@@ -111,4 +118,20 @@ async fn read(log: &Log, from: Vec<u64>, ends: &[u64], mut take: impl FnMut(Fetc
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_future_does_not_tell_where_the_log_ends() {
+        let at = Timestamp::from_millis;
+        let latest = Some(at(100));
+        assert_eq!(newest(&[at(90), at(80)], latest), Some(at(90)));
+        assert_eq!(newest(&[at(90), at(86_400_000)], latest), Some(at(90)));
+        assert_eq!(newest(&[at(86_400_000)], latest), latest);
+        assert_eq!(newest(&[], latest), None);
+        assert_eq!(newest(&[at(90), at(86_400_000)], None), Some(at(86_400_000)), "all are believed");
+    }
 }
