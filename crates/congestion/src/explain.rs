@@ -3,6 +3,7 @@
 //! Nothing of it is kept while the analyser runs: it is found anew, from the same readings and by the same functions, when
 //! somebody asks. The state is the published one; the weights of readings are those of now.
 
+mod chain;
 mod judged;
 mod seen;
 mod trace;
@@ -17,6 +18,7 @@ use crate::site::Site;
 
 pub use crate::evidence::Means;
 pub use crate::facility::Facility;
+pub use crate::graph::Stage;
 
 /// What the newest state of a link rests on.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,6 +33,8 @@ pub struct Explanation {
     pub evidence: Vec<Evidence>,
     /// What is usual for links like this one.
     pub typical: Usual,
+    /// From what is usual to the speed that is told, in order; empty where no evidence reaches.
+    pub chain: Vec<Step>,
     /// What is believed of it now; absent where no evidence reaches.
     pub believed: Option<Believed>,
     /// The links next to it, where the state rests on them: their weights add up to one.
@@ -167,6 +171,21 @@ pub struct Usual {
     pub weight: f64,
 }
 
+/// What is believed of a link's speed after one step of its estimate.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Step {
+    /// What moved it.
+    pub by: Stage,
+    /// Middle of the speed, km/h.
+    pub speed_kmh: f64,
+    /// With a probability of 80 % the speed is between these, km/h.
+    pub between_kmh: (f64, f64),
+    /// Probability of a jam.
+    pub jammed: f64,
+    /// Share of the last step's speed that rests on this one, 0..1: by how much of the variance it took away; all add up to one.
+    pub weight: f64,
+}
+
 /// What is believed of a link: either it is free, or it is jammed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Believed {
@@ -292,6 +311,7 @@ impl Analyzer {
                 silence_odds: seen.odds.silence,
                 signal_odds: seen.odds.signal,
             }),
+            chain: judged.chain,
             neighbours: self.graph.around(link, &context),
             class: judged.class,
             measure: judged.measure,

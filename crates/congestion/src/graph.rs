@@ -1,6 +1,8 @@
 //! The graph stage: joins the own estimates of all owned partitions as of one boundary, estimates the links that no sensor
 //! counts on, and keeps the book of events.
 
+mod estimate;
+
 use model::{Forecast, Quality, Source, Timestamp, TrafficEvent};
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::config::LEARN_EVERY_MS;
 use crate::delay::Typical;
 use crate::events::Faults;
 use crate::explain;
-use crate::field::{self, Field};
+use crate::field::Field;
 use crate::forecast::{self, Seen};
 use crate::forecasts::Forecasts;
 use crate::incident::{Around, Incidents};
@@ -21,10 +23,12 @@ use crate::partition::{Context, Frozen};
 use crate::queue::{Picture, Queues};
 use crate::regime::Regimes;
 use crate::site::Site;
-use crate::smoothing::{self, Smoothing};
+use crate::smoothing::Smoothing;
 use crate::told::{Basis, Told};
 use crate::turns::Turns;
 use crate::work::{Ages, Work};
+
+pub use estimate::Stage;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
@@ -309,26 +313,14 @@ impl Graph {
     /// Estimates a link that nothing counts on from its neighbours and its probes.
     fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let (network, place) = (context.network, link.index());
+        let mut unaided = self.belief[place];
+        let belief = self.estimated(link, context, |stage, belief| {
+            if stage < Stage::TravelTimes {
+                unaided = belief;
+            }
+        });
+        self.pairs.note(link.0, unaided);
         let rest = self.rest(place, context);
-        let mut prior = rest;
-        if context.config.parts.neighbours {
-            let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
-            prior.jammed = (rest.jammed + around).clamp(0.02, 0.9);
-            prior.free = self.field.prior(network, &self.turns, link, rest.free);
-        }
-        let own = &self.own[place];
-        // Who drove here lately knows of a queue at an exit, which smoothing does not; judged once a step, as that is.
-        let long_ms = (context.config.long_window_s * 1000.0) as i64;
-        if !heard_within(own, self.at.floor(smoothing::STEP_MS), long_ms) {
-            prior = self.smoothing.of(place).unwrap_or(prior);
-        }
-        let belief = if own.newest_at == i64::MIN {
-            prior
-        } else {
-            let free = field::upon(prior.free, own.belief.free, rest.free);
-            Regimes { jammed: prior.jammed, free, ..own.belief }.by_odds(own.belief.odds_against(&rest))
-        };
-        let belief = self.pairs.aided(link.0, belief, &rest);
         let flow_vph =
             neighbours::flow(network, &self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
         self.believe(place, belief, &rest, flow_vph, network);

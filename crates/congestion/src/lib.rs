@@ -82,5 +82,5 @@ pub use config::{
 };
 pub use explain::{
     Believed, Capacity, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue,
-    Road, Said, Scatter, Speed, Usual,
+    Road, Said, Scatter, Speed, Stage, Step, Usual,
 };

@@ -126,13 +126,9 @@ impl Pairs {
         self.heard.iter().map(|(link, heard)| (*link, heard.newest_at))
     }
 
-    /// Returns a link's belief with what the pairs say of it, and notes it as it was without.
-    pub(crate) fn aided(&mut self, link: u32, belief: Regimes, rest: &Regimes) -> Regimes {
-        self.note(link, belief);
-        match find(&self.heard, link) {
-            Some(heard) => belief.and(heard.seen, Hidden::Nothing, rest),
-            None => belief,
-        }
+    /// Returns a link's belief with what the pairs say of it, where they do.
+    pub(crate) fn aided(&self, link: u32, belief: Regimes, rest: &Regimes) -> Option<Regimes> {
+        find(&self.heard, link).map(|heard| belief.and(heard.seen, Hidden::Nothing, rest))
     }
 
     /// Notes what is believed of a link without the pairs.

@@ -9,6 +9,7 @@ use crate::facility::Measured;
 use crate::fusion::normal;
 use crate::level::Level;
 use crate::own::{Fleet, Own};
+use crate::quantile::Mixture;
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;
@@ -94,8 +95,7 @@ impl Told {
         let Basis { belief, own, source, site, .. } = *basis;
         let chance = basis.chance().mixture();
         let congested = chance.above(own.congested_y(site, config));
-        let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
-        let share = middle.min(1.1);
+        let [slow, share, fast] = shares(&chance);
         let slower = |cut: usize| chance.above(own.y_of(LevelOfService::SHARES[cut], site));
         let measured = basis.measured();
         let beyond = measured.as_ref().map(|measured| |cut| measured.beyond(cut, &config.facility));
@@ -104,7 +104,7 @@ impl Told {
             free_kmh: round1(own.free_kmh(site)),
             speed_kmh: round1(share * site.free_kmh),
             lo_kmh: round1(slow * site.free_kmh),
-            hi_kmh: round1(fast.clamp(share, 1.2) * site.free_kmh),
+            hi_kmh: round1(fast * site.free_kmh),
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
@@ -222,6 +222,13 @@ impl<'a> Basis<'a> {
         let measured = Measured { facility: site.facility?, belief, own, site, running_share };
         measured.is_known().then_some(measured)
     }
+}
+
+/// Returns the speed as a share of free flow: the slow end of what 80 % are between, the middle, and the fast end.
+pub(crate) fn shares(chance: &Mixture) -> [f64; 3] {
+    let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
+    let share = middle.min(1.1);
+    [slow, share, fast.clamp(share, 1.2)]
 }
 
 /// Vehicles per km: those that were counted onto the link and not off it; else flow over speed (Edie), and in a jam at least those that were seen, or one that stands in each lane: a jam fills

@@ -3,8 +3,9 @@
 use model::{LevelOfService, LinkState};
 use roadnet::LinkIndex;
 
-use super::{Class, Measure};
+use super::{Class, Measure, Step, chain};
 use crate::Analyzer;
+use crate::graph::Stage;
 use crate::level;
 use crate::partition::{Context, Partition};
 use crate::regime::Regimes;
@@ -14,6 +15,7 @@ use crate::told::Basis;
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) belief: Option<Regimes>,
+    pub(super) chain: Vec<Step>,
     pub(super) class: Option<Class>,
     pub(super) measure: Option<Measure>,
 }
@@ -27,16 +29,20 @@ pub(super) fn of(
 ) -> Judged {
     let site = &context.sites[link.index()];
     if let Some(cell) = partition.cell(link.0).filter(|cell| cell.own.counts()) {
-        return judge(&Basis::of_sensors(&cell.own, site, &partition.typical), state, context);
+        let rest = partition.typical.at_signal(cell.own.uniform_s).rest(site);
+        let stages = [(Stage::Usual, rest), (Stage::Sensors, cell.own.belief)];
+        return judge(&stages, &Basis::of_sensors(&cell.own, site, &partition.typical), state, context);
     }
     let Some((belief, own)) = analyzer.graph.known(link, context) else { return Judged::default() };
     let running_share = partition.typical.running_share;
-    judge(&Basis { belief: &belief, own: &own, source: state.source, site, running_share }, state, context)
+    let basis = Basis { belief: &belief, own: &own, source: state.source, site, running_share };
+    judge(&analyzer.graph.stages(link, context), &basis, state, context)
 }
 
-fn judge(basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Judged {
+fn judge(stages: &[(Stage, Regimes)], basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Judged {
     Judged {
         belief: Some(*basis.belief),
+        chain: chain::of(stages, basis),
         class: class(basis, state, context),
         measure: measure(basis, state, context),
     }

@@ -1,6 +1,6 @@
 //! What is explained is what was told.
 
-use congestion::{Analyzer, Config, Explanation};
+use congestion::{Analyzer, Config, Explanation, Stage};
 
 use crate::city::{START, city};
 use crate::states::until;
@@ -50,6 +50,30 @@ fn weights_are_shares_and_add_up_to_one() {
             assert!(near(explained.neighbours.iter().map(|next| next.weight).sum(), 1.0));
         }
     }
+}
+
+#[test]
+fn the_chain_of_steps_begins_with_what_is_usual_and_ends_with_what_is_told() {
+    let mut estimated = 0;
+    for seconds in [600, 605, 700] {
+        let analyzer = until(seconds, |_| {});
+        for state in analyzer.snapshot() {
+            let explained = explain(&analyzer, state.link.as_str());
+            let (first, last) = (explained.chain.first().unwrap(), explained.chain.last().unwrap());
+            assert_eq!(first.by, Stage::Usual);
+            assert!(explained.chain.is_sorted_by_key(|step| step.by), "{:?}", explained.chain);
+            assert_eq!(last.jammed, explained.believed.unwrap().jammed, "{} at {seconds}", state.link);
+            let told =
+                [state.speed_kmh, state.speed_lo_kmh, state.speed_hi_kmh].map(|kmh| f64::from(kmh.unwrap()));
+            let (slow, fast) = last.between_kmh;
+            for (told, ended) in told.into_iter().zip([last.speed_kmh, slow, fast]) {
+                assert!((told - ended).abs() <= 0.051, "{} at {seconds}: {told} and {ended}", state.link);
+            }
+            assert!(near(explained.chain.iter().map(|step| step.weight).sum(), 1.0));
+            estimated += usize::from(explained.chain.iter().any(|step| step.by == Stage::Neighbours));
+        }
+    }
+    assert!(estimated > 0);
 }
 
 #[test]

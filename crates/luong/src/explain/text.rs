@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use congestion::{
     Believed, Capacity, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue,
-    Said, Scatter, Speed, Usual,
+    Said, Scatter, Speed, Stage, Step, Usual,
 };
 use model::{LevelOfService, Quality, Source, Timestamp};
 
@@ -18,6 +18,7 @@ impl Display for Text<'_> {
         state(f, all)?;
         sensors(f, &all.sensors)?;
         evidence(f, all)?;
+        chain(f, &all.chain)?;
         all.believed.iter().try_for_each(|believed| belief(f, believed))?;
         neighbours(f, &all.neighbours)?;
         all.class.iter().try_for_each(|judged| class(f, judged))?;
@@ -140,6 +141,30 @@ fn evidence(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
         let (weight, speed, odds) = (piece.weight, Shown(piece.speed).to_string(), piece.jam_odds);
         let gated = if piece.gated { ": neither free nor jammed, not taken at face value" } else { "" };
         writeln!(f, "  {weight:>6.3}  {speed:<20}  x {odds:>6.3}  {by}, {ages}{gated}")?;
+    }
+    Ok(())
+}
+
+fn chain(f: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "\nfrom what is usual to what is told (weight: its share in the last speed, by the variance that it takes away)"
+    )?;
+    writeln!(f, "  weight  speed km/h (80 %)      jammed  after")?;
+    for step in steps {
+        let by = match step.by {
+            Stage::Usual => "what is usual for links like it",
+            Stage::Neighbours => "its neighbours: their jams, and how fast they run when free",
+            Stage::Smoothing => "adaptive smoothing along the expressway, in the place of all before",
+            Stage::Sensors => "its own sensors",
+            Stage::TravelTimes => "travel times measured over it",
+        };
+        let (weight, jammed, (slow, fast)) = (step.weight, 100.0 * step.jammed, step.between_kmh);
+        let speed = format!("{:.1} ({slow:.1} to {fast:.1})", step.speed_kmh);
+        writeln!(f, "  {weight:>6.3}  {speed:<21}  {jammed:>4.0} %  {by}")?;
     }
     Ok(())
 }
