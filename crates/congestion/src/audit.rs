@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_loop_is_held_against_the_other_device_of_its_link_and_the_probes_that_pass_it() {
-        let (site, device) = (Site::with_lanes(1.0), Device::loop_in_the_middle());
+        let (site, device) = (Site::with_lanes(1.0), Device::point(150.0));
         let told = |sensor: u32, n: f32, speed: f32| {
             let what = What::Count { period_s: 60.0, n, pcu: n, mcu: n, persons: n, speed, occupancy: 0.05 };
             Sample { at: 1000, sensor, lane: 0, quality: 0, what }

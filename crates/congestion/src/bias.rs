@@ -31,7 +31,7 @@ const MOST_STORED: f32 = 8.0;
 const LEAST_SHARE: f32 = 0.7;
 
 /// The least room of a vehicle in a standing queue, m of lane: two-wheelers, two abreast.
-const ROOM_M: f64 = 1.5;
+pub(crate) const LEAST_ROOM_M: f64 = 1.5;
 
 /// Speeds before they are judged, and the least error that is worth a word, as a log: a fifth.
 const ENOUGH_SPEEDS: f32 = 20.0;
@@ -84,7 +84,7 @@ impl Bias {
 
 /// Returns how many vehicles a link can hold.
 fn stored(site: &Site) -> f32 {
-    (site.length_m * site.lanes / ROOM_M) as f32
+    (site.length_m * site.lanes / LEAST_ROOM_M) as f32
 }
 
 #[cfg(test)]

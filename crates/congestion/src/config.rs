@@ -1,7 +1,11 @@
 //! What an operator may set. Every default names its reason.
 
+mod parts;
+
 use model::{ClassCounts, VehicleClass};
 use serde::{Deserialize, Serialize};
+
+pub use parts::PartsConfig;
 
 /// Step of log time at which what is typical, turns and couplings are learned, ms: once a signal cycle or so, for readings of one link
 /// are no independent samples within one.
@@ -151,40 +155,6 @@ pub struct ForecastConfig {
     pub tell_every_s: f64,
 }
 
-/// Parts of the analyser, each of which can be left out to see what it is worth. In service all are on.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PartsConfig {
-    /// A loop's free passage leaves a jam behind it possible.
-    pub hidden_jams: bool,
-    /// A loop that falls silent is evidence for a jam.
-    pub silence: bool,
-    /// A signal whose green or red is held is evidence for a jam.
-    pub signal_splits: bool,
-    /// What is lost at a signal that tells its times follows from these.
-    pub signal_delay: bool,
-    /// Who was counted onto a link and not off it is there.
-    pub conservation: bool,
-    /// Density is corrected by the probes that are on a link.
-    pub probe_density: bool,
-    /// Travel times between two devices are evidence for the links between.
-    pub travel_times: bool,
-    /// What is typical in the city is learned.
-    pub typical_learning: bool,
-    /// How far the readings of each device scatter is learned.
-    pub variances: bool,
-    /// Evidence that neither a free link nor a jam explains is not taken at face value.
-    pub gates: bool,
-    /// Links without counters take the jam odds of their neighbours.
-    pub neighbours: bool,
-    /// Expressways are smoothed along the road.
-    pub smoothing: bool,
-    /// Turn shares are fitted to what was counted.
-    pub turn_fitting: bool,
-    /// Turn shares learn from vehicles that were seen on one link and then on the next.
-    pub journeys: bool,
-}
-
 /// A setting that can't be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("analyser setting {key} is {value}: {rule}")]
@@ -212,7 +182,7 @@ impl Default for Config {
             // that reaches it (Lipton et al. 2014).
             congested_probability: 0.22,
             hysteresis_probability: 0.04,
-            // One in ten: a minute's chance moves the probability of a level by about as much.
+            // A minute's chance moves the probability of a level by a tenth; this keeps false flaps below one in two hours.
             hysteresis_level: 0.18,
             // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
             // larger ones 2.5, trailer 4.0.
@@ -327,27 +297,6 @@ impl Default for ForecastConfig {
     fn default() -> Self {
         // Vietnam's clocks. A change of 3 % (1.5 of 50 km/h) is below what drivers notice.
         Self { utc_offset_min: 420, tell_share: 0.03, tell_every_s: 900.0 }
-    }
-}
-
-impl Default for PartsConfig {
-    fn default() -> Self {
-        Self {
-            hidden_jams: true,
-            silence: true,
-            signal_splits: true,
-            signal_delay: true,
-            conservation: true,
-            probe_density: true,
-            travel_times: true,
-            typical_learning: true,
-            variances: true,
-            gates: true,
-            neighbours: true,
-            smoothing: true,
-            turn_fitting: true,
-            journeys: true,
-        }
     }
 }
 

@@ -117,6 +117,15 @@ impl Typical {
         self.running_share * site.free_kmh / 3.6
     }
 
+    /// Moves towards the mean uniform delay of the signals before which something was seen in a minute, s; NaN where none told.
+    pub(crate) fn learn_uniform(&mut self, mean_s: f64) {
+        /// A minute's part: which of them see somebody changes from minute to minute.
+        const STEP: f64 = 0.2;
+        if !mean_s.is_nan() {
+            self.uniform_s += STEP * (mean_s - self.uniform_s);
+        }
+    }
+
     fn end_s(&self, site: &Site) -> f64 {
         if site.signal { self.signal_s } else { 0.0 }
     }
@@ -124,7 +133,6 @@ impl Typical {
     /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `uniform_s`: of its signal.
     pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64, uniform_s: f64) {
         const STEP_S: f64 = 0.1;
-        const STEP_UNIFORM: f64 = 0.02;
         const STEP_SHARE: f64 = 0.0005;
         const STEP_JAM_Y: f64 = 0.01;
         let y = (time_s / site.free_s()).ln();
@@ -137,9 +145,6 @@ impl Typical {
             let lost_s = time_s - site.free_s() / self.running_share;
             let moved = self.signal_s + weight * STEP_S * (lost_s - here.signal_s).signum();
             self.signal_s = moved.clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
-            if !uniform_s.is_nan() {
-                self.uniform_s += weight * STEP_UNIFORM * (uniform_s - self.uniform_s);
-            }
         } else {
             let share = site.free_s() / time_s;
             let moved = self.running_share + weight * STEP_SHARE * (share - self.running_share).signum();

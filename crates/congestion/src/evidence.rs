@@ -99,7 +99,7 @@ pub(crate) struct Probes {
 pub(crate) const FULL: f64 = 0.9;
 
 /// A detector that is covered for this share of a period in which nobody passed has somebody standing on it.
-const STANDING: f32 = 0.5;
+pub(crate) const STANDING: f32 = 0.5;
 
 /// Length of a vehicle from its car units, m: motorcycle 2.1, car 4.7, bus 10.2, trailer 15.8.
 fn vehicle_m(pcu: f64) -> f64 {

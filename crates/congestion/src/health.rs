@@ -199,9 +199,11 @@ impl Health {
     pub(crate) fn learn_scatter(&mut self, pairs: &[Pair], site: &Site) {
         for pair in pairs {
             let common = &mut self.kinds[pair.means as usize][usize::from(site.signal)];
-            if let Some(device) = self.devices.get_mut(pair.sensor as usize) {
-                device.scatter.take(pair, common);
+            let place = pair.sensor as usize;
+            if self.devices.len() <= place {
+                self.devices.resize_with(place + 1, State::default);
             }
+            self.devices[place].scatter.take(pair, common);
         }
     }
 

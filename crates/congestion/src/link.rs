@@ -122,21 +122,8 @@ impl Cell {
         health: &Health,
         context: &Context<'_>,
     ) {
-        let now = at.as_millis();
-        let settled = &mut self.settled;
-        let site = &context.sites[self.link as usize];
-        let before = now - context.config.lateness_ms();
-        let summed_up = SummedUp::of(self.window.all());
-        for sample in self.window.before(before) {
-            if !summed_up.holds(sample) && health.believes(sample) {
-                settled.take(sample, health, site, context);
-                self.splits.settle(sample);
-                let room_m = settled.evidence.point.room_of_one_m();
-                let device = context.devices.get(sample.sensor as usize);
-                self.storage.take(sample, device, room_m, site);
-            }
-        }
-        self.window.forget_before(before);
+        let (now, site) = (at.as_millis(), &context.sites[self.link as usize]);
+        self.settle(now - context.config.lateness_ms(), health, context);
         let samples = health.believed(self.window.all());
         (self.own, self.stale_at) = own::counted(&samples, now, self.settled.passages, health, site, context);
         if matches!(samples, Cow::Owned(_)) {
@@ -152,15 +139,12 @@ impl Cell {
             sums.bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let (rest, parts) = (typical.rest(site), &context.config.parts);
         self.own.belief = sums.filter(site, typical, parts, |_| ());
-        match sums.stored {
-            Some(stored) => {
-                self.own.stored_vpkm = stored.on_link(site, typical) / site.length_m * 1000.0;
-                self.own.counted_m = standing::counted_m(stored.vehicles, &history.point, site);
-            }
-            None => {
-                let stored = delay::stored_vpkm(&sums.bands[0], history, scale, site, typical);
-                self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
-            }
+        if let Some(stored) = sums.stored {
+            self.own.stored_vpkm = stored.on_link(site, typical) / site.length_m * 1000.0;
+            self.own.counted_m = stored.vehicles * standing::one_m(&history.point, site);
+        } else {
+            let stored = delay::stored_vpkm(&sums.bands[0], history, scale, site, typical);
+            self.own.stored_vpkm = stored.unwrap_or(f64::NAN);
         }
         let probes = &sums.bands[0].probes;
         if parts.probe_density {
@@ -183,6 +167,22 @@ impl Cell {
         self.rest_on_the_past(&rest);
     }
 
+    /// Takes what ended before that event time out of the window, into what has settled.
+    fn settle(&mut self, before: i64, health: &Health, context: &Context<'_>) {
+        let site = &context.sites[self.link as usize];
+        let summed_up = SummedUp::of(self.window.all());
+        for sample in self.window.before(before) {
+            if !summed_up.holds(sample) && health.believes(sample) {
+                self.settled.take(sample, health, site, context);
+                self.splits.settle(sample);
+                let one_m = standing::one_m(&self.settled.evidence.point, site);
+                let device = context.devices.get(sample.sensor as usize);
+                self.storage.take(sample, device, one_m, site);
+            }
+        }
+        self.window.forget_before(before);
+    }
+
     /// Sums up what was heard, for an estimate of that instant.
     fn sums(&self, samples: &[Sample], now: i64, health: &Health, context: &Context<'_>) -> Sums {
         let site = &context.sites[self.link as usize];
@@ -201,10 +201,10 @@ impl Cell {
             return None;
         }
         let site = &context.sites[self.link as usize];
-        let room_m = self.settled.evidence.point.room_of_one_m();
+        let one_m = standing::one_m(&self.settled.evidence.point, site);
         let mut storage = self.storage.clone();
         for sample in samples {
-            storage.take(sample, context.devices.get(sample.sensor as usize), room_m, site);
+            storage.take(sample, context.devices.get(sample.sensor as usize), one_m, site);
         }
         storage.stored(now, context.devices, site)
     }

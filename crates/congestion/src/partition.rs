@@ -3,7 +3,7 @@
 //! A partition's clock is the highest `received_at` of its records. When the clock passes a boundary, the links that heard
 //! something since the last one are estimated from all records before it. At a graph boundary those are too whose readings have
 //! aged, and a copy of what changed is kept for the graph stage, until the other partitions have got there too. So the memory of a
-//! partition that runs ahead grows with its lead: at most one estimate (about 110 bytes) for each link that changed, a graph
+//! partition that runs ahead grows with its lead: at most one estimate (about 170 bytes) for each link that changed, a graph
 //! boundary. Nothing of it can be left out without the result depending on who was fed first; who feeds several partitions
 //! should keep their clocks close: first the one that is furthest behind.
 
@@ -90,6 +90,17 @@ pub(crate) struct Frozen {
     pub(crate) pair_times: Vec<PairTime>,
     /// Links whose signs of an incident have changed.
     pub(crate) signs: Vec<(u32, Vec<Sign>)>,
+}
+
+/// Sums over the links of which something was heard in a minute.
+#[derive(Default)]
+struct Learned {
+    /// Those that count, and the probabilities that they are jammed.
+    heard: f64,
+    jammed: f64,
+    /// Drives that were seen before signals that tell their times, and the uniform delays of these, s.
+    signals: f64,
+    uniform_s: f64,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -247,7 +258,7 @@ impl Partition {
     ) {
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let (mut own, mut signs) = (Vec::new(), Vec::new());
-        let (mut jammed, mut heard) = (0.0, 0.0);
+        let mut minute = Learned::default();
         let due = self.rota.due(&self.cells, self.dirty.drain(..), at, learns);
         for (i, &(place, turn)) in due.iter().enumerate() {
             fetch(&self.cells, i, &due, |(place, _)| *place);
@@ -265,43 +276,54 @@ impl Partition {
                 signs.extend(cell.hand_signs(&self.health, context).map(|signs| (cell.link, signs)));
                 self.rota.handed(place);
             }
-            let site = &context.sites[cell.link as usize];
-            if learns
-                && context.config.parts.typical_learning
-                && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
-            {
-                self.typical.learn(site, seen_s, weight, cell.own.uniform_s);
-            }
             if learns {
-                let minute = cell.minute(at, context);
-                self.health.compare(at, &minute, site, context.devices);
-                cell.learn_free_flow(at, context);
-                if context.config.parts.variances {
-                    let pairs = cell.pairs(at, &self.typical, &self.health, context);
-                    self.health.learn_scatter(&pairs, site);
-                }
-            }
-            if cell.own.counts() {
-                jammed += cell.own.belief.jammed;
-                heard += 1.0;
-                if learns {
-                    let km = site.length_m / 1000.0;
-                    self.typical.learn_probes(cell.own.probes.driven_kmh, cell.own.flow_vph * km);
-                }
+                self.learn(place, at, &mut minute, context);
             }
         }
         if learns {
-            self.typical.fade_probes();
-            self.fleet.forget(at);
-        }
-        if learns && context.config.parts.typical_learning {
-            self.typical.learn_share(jammed, heard);
+            self.end_minute(at, &minute, context);
         }
         let faults = self.health.judge(at, context);
         let turned = self.journeys.turned(at);
         let pair_times = std::mem::take(&mut self.pair_times);
         let (partition, typical) = (self.number, self.typical);
         self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned, pair_times, signs });
+    }
+
+    /// Learns from the newest minute of a link.
+    fn learn(&mut self, place: u32, at: Timestamp, minute: &mut Learned, context: &Context<'_>) {
+        let cell = &mut self.cells[place as usize];
+        let (site, parts, own) = (&context.sites[cell.link as usize], &context.config.parts, cell.own);
+        if parts.typical_learning
+            && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
+        {
+            self.typical.learn(site, seen_s, weight, own.uniform_s);
+            if site.signal && !own.uniform_s.is_nan() {
+                minute.uniform_s += weight * own.uniform_s;
+                minute.signals += weight;
+            }
+        }
+        self.health.compare(at, &cell.minute(at, context), site, context.devices);
+        cell.learn_free_flow(at, context);
+        if parts.variances {
+            let pairs = cell.pairs(at, &self.typical, &self.health, context);
+            self.health.learn_scatter(&pairs, site);
+        }
+        if own.counts() {
+            minute.jammed += own.belief.jammed;
+            minute.heard += 1.0;
+            self.typical.learn_probes(own.probes.driven_kmh, own.flow_vph * site.length_m / 1000.0);
+        }
+    }
+
+    /// Learns what all links of the minute say together.
+    fn end_minute(&mut self, at: Timestamp, minute: &Learned, context: &Context<'_>) {
+        self.typical.fade_probes();
+        self.fleet.forget(at);
+        if context.config.parts.typical_learning {
+            self.typical.learn_share(minute.jammed, minute.heard);
+            self.typical.learn_uniform(minute.uniform_s / minute.signals);
+        }
     }
 
     /// Returns what was last told of a link by its own sensors.

@@ -160,21 +160,6 @@ impl Site {
 
 #[cfg(test)]
 impl Device {
-    /// A loop in the middle of a street of 300 m.
-    pub(crate) fn loop_in_the_middle() -> Self {
-        Self {
-            kind: SensorKind::Loop,
-            period_ms: 30_000,
-            reach_m: 0.0,
-            offset_m: 150.0,
-            gate: None,
-            home: None,
-        }
-    }
-}
-
-#[cfg(test)]
-impl Device {
     /// A loop that reports every 30 s.
     pub(crate) fn point(offset_m: f64) -> Self {
         Self { kind: SensorKind::Loop, period_ms: 30_000, reach_m: 0.0, offset_m, gate: None, home: None }
@@ -211,6 +196,45 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::streets::streets;
+
+    /// The gates of the devices at those places of a link of 300 m, each with the length of road that it sees.
+    fn gates<const N: usize>(places_m: [(SensorKind, f32, f32); N]) -> [Option<Gate>; N] {
+        let network = streets(&[((0, 0), (3, 0))]);
+        let sensors = places_m.map(|(kind, offset_m, length_m)| Sensor {
+            id: format!("{offset_m}-{length_m}").as_str().into(),
+            kind,
+            link: Some(roadnet::LinkIndex(0)),
+            offset_m: Some(offset_m),
+            lane: None,
+            point: None,
+            heading_deg: None,
+            length_m,
+            period_s: Some(30.0),
+            format: "native".into(),
+        });
+        let registry = Registry::new(sensors.to_vec());
+        let devices = devices(&network, &registry, &sites(&network, &[0], 1));
+        std::array::from_fn(|sensor| devices[sensor].gate)
+    }
+
+    #[test]
+    fn vehicles_are_counted_from_the_first_loop_to_the_camera_at_the_stop_line() {
+        use SensorKind::{AreaCamera, Loop};
+        let (into, out) = (Some(Gate::In), Some(Gate::Out));
+        assert_eq!(
+            gates([(Loop, 100.0, 0.0), (Loop, 200.0, 0.0), (AreaCamera, 250.0, 50.0)]),
+            [into, None, out]
+        );
+        assert_eq!(
+            gates([(Loop, 270.0, 0.0), (AreaCamera, 250.0, 50.0)])[1],
+            None,
+            "the loop is in the stretch"
+        );
+        assert_eq!(gates([(Loop, 100.0, 0.0), (AreaCamera, 200.0, 50.0)])[1], None, "cars leave unseen");
+        assert_eq!(gates([(AreaCamera, 250.0, 50.0)]), [None], "no loop");
+        assert_eq!(gates([(SensorKind::Signal, 10.0, 0.0), (AreaCamera, 250.0, 50.0)]), [None, None]);
+    }
 
     #[test]
     fn a_fleet_that_does_not_say_how_often_its_vehicles_speak_is_taken_for_a_usual_one() {

@@ -5,7 +5,8 @@
 //! longest, cycle after cycle, and those across wait as long. So a split, the share of green, that departs from the usual of its
 //! link is a sign of a jam there, whichever way it departs. A signal of fixed times never departs, and says nothing.
 //!
-//! Splits are made of whole greens and reds: what runs on may have ended unheard, as one change in twenty gets lost.
+//! Splits are made of whole greens and reds, from the change that begins one to the one that ends it: what runs on may have ended unheard,
+//! as one change in twenty gets lost, and what lasts longer than any phase did.
 
 use model::SignalState;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,15 @@ use crate::sample::{Sample, What};
 
 /// What is newer than this is laid beside the usual, ms: two to three cycles.
 const LATELY_MS: i64 = (BANDS_S[1] * 1000.0) as i64;
+
+/// No phase is longer, s: a change in between was lost, or the device was silent.
+const LONGEST_S: f32 = 300.0;
+
+/// No junction has more groups for one link. A device that gives them ever new names is not followed.
+const MOST_GROUPS: usize = 16;
+
+/// A group that told nothing for so long is gone, ms.
+const GONE_MS: i64 = 3_600_000;
 
 /// Greens and reds that make a usual.
 const ENOUGH: f32 = 3.0;
@@ -28,6 +38,8 @@ struct Group {
     sensor: u32,
     group: u32,
     state: SignalState,
+    /// Event time of its newest change, ms.
+    told_at: i64,
     /// Since when it is so, event time, ms; unknown where the change before was not heard.
     since: Option<i64>,
     usual: Times,
@@ -68,7 +80,7 @@ impl Times {
 
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
     fn split(&self, least: f32) -> Option<f64> {
-        let enough = self.greens >= least && self.reds >= least;
+        let enough = self.greens >= least && self.reds >= least && self.green_s + self.red_s > 0.0;
         let (green_s, red_s) = (self.green_s / self.greens, self.red_s / self.reds);
         enough.then(|| f64::from(green_s / (green_s + red_s)))
     }
@@ -89,17 +101,27 @@ impl Splits {
         let What::Signal { group, state } = sample.what else { return None };
         let known = self.0.iter().position(|known| (known.sensor, known.group) == (sample.sensor, group));
         let Some(place) = known else {
-            let (sensor, since, usual) = (sample.sensor, None, Times::default());
-            self.0.push(Group { sensor, group, state, since, usual });
+            let (sensor, told_at, since, usual) = (sample.sensor, sample.at, None, Times::default());
+            self.follow(Group { sensor, group, state, told_at, since, usual });
             return None;
         };
         let group = &mut self.0[place];
         let (before, since) = (group.state, group.since);
         // The same again: a change between the two was lost, or the device repeats itself. Either way nobody knows since when.
         group.since = (state != before).then_some(sample.at);
-        group.state = state;
-        let since = since.filter(|_| state != before)?;
-        Some((place, before, (sample.at - since) as f32 / 1000.0))
+        (group.state, group.told_at) = (state, sample.at);
+        let seconds = (sample.at - since?) as f32 / 1000.0;
+        (is_followed_by(before, state) && seconds <= LONGEST_S).then_some((place, before, seconds))
+    }
+
+    /// Takes a group that was not heard of, in the place of one that is gone, if there is any.
+    fn follow(&mut self, group: Group) {
+        let gone = self.0.iter().position(|known| group.told_at - known.told_at > GONE_MS);
+        match gone {
+            Some(place) => self.0[place] = group,
+            None if self.0.len() < MOST_GROUPS => self.0.push(group),
+            None => {}
+        }
     }
 
     /// Returns by how much the split of late departs from the usual, -1..1: that of the group which departs most.
@@ -124,14 +146,23 @@ impl Splits {
     /// that have told enough; NaN where none has.
     pub(crate) fn uniform_delay_s(&self) -> f64 {
         let known = || self.0.iter().filter_map(|group| group.usual.uniform_delay_s());
-        let count = known().count() as f64;
+        let count = known().count();
         // Whole seconds: finer steps would be told each minute.
-        (known().sum::<f64>() / count).round()
+        if count > 0 { (known().sum::<f64>() / count as f64).round() } else { f64::NAN }
     }
 
     /// Returns the odds by which a jam is likelier because a split departs from its usual; `None` where no signal tells enough.
     pub(crate) fn jam_odds(&self, samples: &[Sample], now: i64) -> Option<f64> {
         self.departure(samples, now).map(odds)
+    }
+}
+
+/// Tells whether nothing can have been lost between the two: whoever hears red and then amber has missed a green.
+fn is_followed_by(state: SignalState, next: SignalState) -> bool {
+    match state {
+        SignalState::Green => matches!(next, SignalState::Amber | SignalState::Red),
+        SignalState::Red => next == SignalState::Green,
+        _ => false,
     }
 }
 
@@ -192,6 +223,27 @@ mod tests {
         // The red of the last minute but one.
         samples.remove(17);
         assert_eq!(jam_odds(&samples), Some(1.0));
+    }
+
+    #[test]
+    fn hours_of_silence_and_a_green_that_was_lost_before_an_amber_are_no_phase() {
+        let mut samples = vec![signal(-14_400, SignalState::Green), signal(-10, SignalState::Red)];
+        samples.extend(cycles([25; 10]));
+        assert_eq!(jam_odds(&samples), Some(1.0));
+        samples.extend([signal(610, SignalState::Amber), signal(613, SignalState::Red)]);
+        assert_eq!(jam_odds(&samples), Some(1.0));
+    }
+
+    #[test]
+    fn a_device_that_gives_its_groups_ever_new_names_is_not_followed_for_ever() {
+        let mut splits = Splits::default();
+        for group in 0..1000 {
+            let what = What::Signal { group, state: SignalState::Red };
+            splits.settle(&Sample { what, ..signal(i64::from(group), SignalState::Red) });
+        }
+        assert_eq!(splits.0.len(), MOST_GROUPS);
+        splits.settle(&signal(10_000, SignalState::Red));
+        assert!(splits.0.iter().any(|group| group.group == 7 && group.told_at == 10_000_000));
     }
 
     #[test]

@@ -31,11 +31,11 @@ const NO_QUEUE: f64 = 0.05;
 ///
 /// `share`: speed as a share of free flow.
 pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
-    if is_seen_whole(own) || own.flow_pcuph.is_nan() {
-        return own.queue_m;
-    }
     if !own.counted_m.is_nan() {
         return own.counted_m.max(own.queue_m).min(site.length_m);
+    }
+    if is_seen_whole(own) || own.flow_pcuph.is_nan() {
+        return own.queue_m;
     }
     let lost_s = site.free_s() * (share.recip() - 1.0 - NO_QUEUE).max(0.0);
     let flow_vps = own.flow_vph / 3600.0;
@@ -63,9 +63,9 @@ fn room_m(own: &Own) -> f64 {
     room_of_m(if own.flow_vph > 0.0 { own.flow_pcuph / own.flow_vph } else { 0.0 })
 }
 
-/// Returns the length of a queue of so many vehicles, m. `history`: the mix that uses the link.
-pub(crate) fn counted_m(vehicles: f64, history: &Point, site: &Site) -> f64 {
-    vehicles * room_of_m(history.pcu()) / site.lanes.sqrt()
+/// Returns the length of queue that one vehicle makes, m. `history`: the mix that uses the link.
+pub(crate) fn one_m(history: &Point, site: &Site) -> f64 {
+    room_of_m(history.pcu()) / site.lanes.sqrt()
 }
 
 /// `pcu`: car units of a vehicle.

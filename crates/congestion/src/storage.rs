@@ -6,16 +6,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bias::LEAST_ROOM_M;
 use crate::delay::Typical;
 use crate::evidence::FULL;
 use crate::sample::{Sample, What};
 use crate::site::{Device, Gate, Site};
 
-/// The least room of a vehicle in a standing queue, m of lane: two-wheelers, two abreast.
-const LEAST_ROOM_M: f64 = 1.5;
-
 /// When a counter has told nothing for this long nobody knows the sum, ms: six half minutes.
 const SILENT_MS: i64 = 180_000;
+
+/// A counter that was silent for longer is gone, ms, and with it what it would have counted.
+const GONE_MS: i64 = 600_000;
 
 /// The sum of one link, as of its newest readings.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -57,19 +58,21 @@ impl Stored {
 }
 
 impl Counter {
-    /// Takes a period; returns how many passed in it and, at the usual rate, in periods that were lost before it: positive in, negative
-    /// out.
-    fn take(&mut self, at: i64, period_s: f64, n: f64) -> f64 {
+    /// Takes a period; returns how many passed in it after that instant and, at the usual rate, in periods that were lost since then and
+    /// before it: positive in, negative out.
+    fn take(&mut self, at: i64, period_s: f64, n: f64, after: i64) -> f64 {
         /// A period's part in the rate: the last few minutes count.
         const STEP: f64 = 0.2;
         let first = self.told_at == 0;
         let usual = if first { n / period_s } else { self.vehicles_per_s };
-        let gap_s = if first { 0.0 } else { (at - self.told_at) as f64 / 1000.0 - period_s };
-        // Periods begin some seconds early or late; a reading that comes twice for a lane is of half a period.
+        let since_s = |instant: i64| (at - instant) as f64 / 1000.0;
+        let gap_s = if first { 0.0 } else { since_s(self.told_at.max(after)) - period_s };
+        // Periods begin some seconds early or late.
         let lost_s = if gap_s > period_s / 2.0 { gap_s } else { 0.0 };
+        let counted = n * (since_s(after) / period_s).clamp(0.0, 1.0);
         self.vehicles_per_s = usual + STEP * (n / period_s - usual);
         self.told_at = at;
-        self.signed(n + usual * lost_s)
+        self.signed(counted + usual * lost_s)
     }
 
     fn signed(&self, vehicles: f64) -> f64 {
@@ -78,21 +81,36 @@ impl Counter {
 }
 
 impl Storage {
-    /// Takes a reading; they come in the order of event time. `room_m`: length of lane that a standing vehicle takes.
-    pub(crate) fn take(&mut self, sample: &Sample, device: Option<&Device>, room_m: f64, site: &Site) {
+    /// Takes a reading; they come in the order of event time. `one_m`: length of queue that a vehicle makes.
+    pub(crate) fn take(&mut self, sample: &Sample, device: Option<&Device>, one_m: f64, site: &Site) {
         let Some((device, gate)) = device.and_then(|device| Some((device, device.gate?))) else { return };
         match sample.what {
             What::Count { period_s, n, .. } if !n.is_nan() => {
-                let passed = self.counter(sample, gate).take(sample.at, f64::from(period_s), f64::from(n));
-                if sample.at > self.seen_whole_at {
-                    self.between = self.between.map(|between| within(between + passed, site));
+                self.forget(sample.at);
+                let after = self.seen_whole_at;
+                let counter = self.counter(sample, gate);
+                let passed = counter.take(sample.at, f64::from(period_s), f64::from(n), after);
+                self.between = self.between.map(|between| within(between + passed, site));
+            }
+            What::Queue { queue_m, .. } if !queue_m.is_nan() => {
+                let seen = f64::from(queue_m) / one_m;
+                if f64::from(queue_m) < FULL * device.reach_m {
+                    (self.between, self.seen_whole_at) = (Some(seen), sample.at);
+                } else {
+                    // Whatever was missed, those in the stretch are there.
+                    self.between = self.between.map(|between| between.max(seen));
                 }
             }
-            What::Queue { queue_m, .. } if f64::from(queue_m) < FULL * device.reach_m => {
-                self.between = Some(f64::from(queue_m) * site.lanes / room_m);
-                self.seen_whole_at = sample.at;
-            }
             _ => {}
+        }
+    }
+
+    /// Forgets counters that are gone: what has passed them since, nobody knows.
+    fn forget(&mut self, at: i64) {
+        let before = self.counters.len();
+        self.counters.retain(|counter| at - counter.told_at <= GONE_MS);
+        if self.counters.len() < before {
+            self.between = None;
         }
     }
 
@@ -192,10 +210,10 @@ mod tests {
 
     #[test]
     fn who_came_in_and_has_not_left_is_there() {
-        let mut samples = half_minutes(1..5, 10.0, 10.0, 25.0);
+        let mut samples = half_minutes(1..5, 10.0, 10.0, 40.0);
         samples.extend(half_minutes(5..9, 10.0, 4.0, 50.0));
-        // Ten stand in 25 m of two lanes, and four times six more came than left.
-        assert_eq!(stored(&samples), Some(10.0 + 24.0));
+        // Eight stand in 40 m, and four times six more came than left.
+        assert_eq!(stored(&samples), Some(8.0 + 24.0));
     }
 
     #[test]
@@ -205,12 +223,36 @@ mod tests {
 
     #[test]
     fn a_lost_period_of_the_loop_held_as_many_as_usual() {
-        let mut samples = half_minutes(1..5, 10.0, 10.0, 25.0);
+        let mut samples = half_minutes(1..5, 10.0, 10.0, 40.0);
         samples.extend(half_minutes(5..9, 10.0, 4.0, 50.0));
         samples.retain(|sample| (sample.sensor, sample.at) != (LOOP, 6 * 30_000));
-        assert_eq!(stored(&samples), Some(34.0));
+        assert_eq!(stored(&samples), Some(32.0));
         samples.retain(|sample| (sample.sensor, sample.at) != (LOOP, 8 * 30_000));
-        assert_eq!(stored(&samples), Some(34.0), "not yet told");
+        assert_eq!(stored(&samples), Some(32.0), "not yet told");
+    }
+
+    #[test]
+    fn what_the_camera_has_seen_whole_makes_up_for_what_was_lost_before() {
+        let mut samples = half_minutes(1..20, 10.0, 10.0, 25.0);
+        samples.retain(|sample| sample.sensor == CAMERA || !(2..20).contains(&(sample.at / 30_000)));
+        samples.push(counted(20, LOOP, 0, 10.0));
+        samples.push(counted(20, CAMERA, 0, 10.0));
+        assert_eq!(stored(&samples), Some(5.0));
+    }
+
+    #[test]
+    fn those_in_a_stretch_that_is_full_are_there_whatever_was_missed() {
+        let mut samples = half_minutes(1..2, 0.0, 0.0, 0.0);
+        samples.extend(half_minutes(2..30, 2.0, 4.0, 50.0));
+        assert_eq!(stored(&samples), Some(10.0));
+    }
+
+    #[test]
+    fn a_lane_that_was_told_of_once_is_forgotten() {
+        let mut samples = half_minutes(1..30, 10.0, 10.0, 25.0);
+        samples.push(counted(3, LOOP, 3, 1.0));
+        samples.sort_by(Sample::cmp);
+        assert_eq!(stored(&samples), Some(5.0));
     }
 
     #[test]
@@ -244,7 +286,8 @@ mod tests {
             let at = at % into.len();
             other[at] += more;
             let (before, after) = (run(&into), run(&other));
-            prop_assert!((0.0..=400.0).contains(&before));
+            // The stretch is full: 50 m of 5 m each.
+            prop_assert!((10.0..=400.0).contains(&before));
             prop_assert!(after >= before - 1e-9);
         }
     }

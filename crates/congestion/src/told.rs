@@ -231,8 +231,9 @@ pub(crate) fn shares(chance: &Mixture) -> [f64; 3] {
     [slow, share, fast.clamp(share, 1.2)]
 }
 
-/// Vehicles per km: those that were counted onto the link and not off it; else flow over speed (Edie), and in a jam at least those that were seen, or one that stands in each lane: a jam fills
-/// the shortest links though hardly anybody gets in or out. Then the probes on the link have their say.
+/// Vehicles per km: those that were counted onto the link and not off it. Else flow over speed (Edie), and in a jam at least those that were
+/// seen, or one that stands in each lane: a jam fills the shortest links though hardly anybody gets in or out. Then the probes on the link
+/// have their say.
 fn density_vpkm(own: &Own, belief: &Regimes, speed_kmh: f64, site: &Site) -> f64 {
     if !own.counted_m.is_nan() {
         return own.stored_vpkm;

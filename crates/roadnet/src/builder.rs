@@ -59,7 +59,8 @@ pub struct NewLink {
 }
 
 impl NewLink {
-    /// Returns a main street of two lanes, 50 km/h, open to all, as long as its geometry, with nothing else to say of it.
+    /// Returns a main street of two lanes, 50 km/h, open to all, as long as its geometry, with nothing else to say of it: for networks that
+    /// are made up. An importer says what its map does not.
     pub fn street(id: LinkId, from: NodeIndex, to: NodeIndex, geometry: Vec<Point>) -> Self {
         Self {
             id,

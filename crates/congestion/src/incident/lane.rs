@@ -6,6 +6,7 @@
 
 use super::sign::{COUNTS_MS, Kind, Past, Sign};
 use super::usual::LANES;
+use crate::evidence::STANDING;
 use crate::sample::What;
 
 /// What is left of a blocked lane's share.
@@ -29,9 +30,6 @@ const LEAST_SHARE: f64 = 0.1;
 
 /// Who drives faster than this share of free flow beside it is not in a queue.
 const FREE_SHARE: f64 = 0.6;
-
-/// A lane whose detector is covered for this share of a period has a queue on it, and is not empty.
-const COVERED: f32 = 0.5;
 
 /// What is newer is not taken for usual, ms.
 const NEW_MS: i64 = 180_000;
@@ -71,7 +69,7 @@ pub(super) fn empty(past: &Past<'_>) -> Option<Sign> {
     signs.max_by(|a, b| a.nats.total_cmp(&b.nats))
 }
 
-/// Returns the low end of a share of which so many of so many were seen: Agresti and Coull (1998) at 90 %, which two more of each kind
+/// Returns the low end of a share of which so many of so many were seen: 1.64 standard deviations below the middle of Agresti and Coull (1998), which two more of each kind
 /// keep off 0 and 1.
 fn low_share(seen: f64, of: f64) -> f64 {
     let share = (seen + 2.0) / (of + 4.0);
@@ -109,7 +107,7 @@ fn periods(past: &Past<'_>, lanes: usize) -> Vec<Period> {
         if let Some(period) = periods.last_mut() {
             period.n[lane] = f64::from(n);
             period.speed[lane] = f64::from(speed);
-            period.covered[lane] = occupancy >= COVERED;
+            period.covered[lane] = occupancy >= STANDING;
             period.told += 1;
         }
     }

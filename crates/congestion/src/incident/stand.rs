@@ -8,6 +8,7 @@ use model::SignalState;
 
 use super::sign::{COUNTS_MS, Kind, Past, Sign, rarity};
 use super::usual::{SLOW_KMH, step_s};
+use crate::evidence::FULL;
 use crate::sample::{Sample, What};
 
 /// Nearer to the end than this they wait for the signal or for those who cross, m.
@@ -31,11 +32,8 @@ const OF_IT_MS: i64 = 60_000;
 /// Those who stood somewhat further ahead were in the same kind of queue, m.
 const SAME_QUEUE_M: f64 = 25.0;
 
-/// A detector that is covered for this share of a period has somebody standing on it.
-const STANDING: f32 = 0.9;
-
-/// A camera whose queue fills this share of its stretch can't see the end of it.
-const FULL: f64 = 0.9;
+/// A detector that is covered for this share of a period has one and the same vehicle standing on it.
+const COVERED: f32 = 0.9;
 
 struct Stand {
     vehicle: Option<u32>,
@@ -136,7 +134,7 @@ fn holds_up(past: &Past<'_>, stand: &Stand, sample: &Sample) -> bool {
             device.is_some_and(|d| d.reach_m > 0.0 && f64::from(queue_m) >= FULL * d.reach_m)
         }
         What::Count { n, occupancy, .. } => {
-            n == 0.0 && occupancy >= STANDING && device.is_some_and(|d| d.reach_m == 0.0 && ahead(d.offset_m))
+            n == 0.0 && occupancy >= COVERED && device.is_some_and(|d| d.reach_m == 0.0 && ahead(d.offset_m))
         }
         _ => false,
     }
@@ -219,7 +217,7 @@ fn red_s(samples: &[Sample], stand: &Stand) -> f64 {
 }
 
 fn is_covered(sample: &Sample) -> bool {
-    matches!(sample.what, What::Count { n, occupancy, .. } if n == 0.0 && occupancy >= STANDING)
+    matches!(sample.what, What::Count { n, occupancy, .. } if n == 0.0 && occupancy >= COVERED)
 }
 
 /// Returns in how many periods a detector was covered before, and how many it told of.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use congestion::{Analyzer, Changes, Config, RestoreError};
+use congestion::{Analyzer, Changes, Config, PartsConfig, RestoreError};
 use model::{EventKind, Forecast, LinkState, TrafficEvent};
 use proptest::prelude::*;
 use roadnet::{LinkIndex, Registry};
@@ -199,4 +199,22 @@ fn a_checkpoint_for_something_else_is_refused_in_words() {
     let mut newer = bytes;
     newer[8] = 99;
     assert_eq!(restore(Config::default(), &newer), Err(RestoreError::Format { found: 99 }));
+}
+
+#[test]
+fn what_signals_two_devices_of_a_link_and_two_counters_say_has_a_say() {
+    let city = city();
+    let logs = blocked_logs(&city, 5, 18);
+    let run = |parts: PartsConfig| {
+        let config = Config { parts, ..Config::default() };
+        let all: Vec<u32> = (0..PARTITIONS).collect();
+        let (network, registry) = (city.network.clone(), city.registry.clone());
+        fold(Analyzer::new(network, registry, config, &all, PARTITIONS), &logs, &mut Dice(1)).states
+    };
+    let whole = run(PartsConfig::default());
+    let all = PartsConfig::default;
+    assert!(whole != run(PartsConfig { conservation: false, ..all() }), "conservation");
+    assert!(whole != run(PartsConfig { signal_splits: false, ..all() }), "signal_splits");
+    assert!(whole != run(PartsConfig { signal_delay: false, ..all() }), "signal_delay");
+    assert!(whole != run(PartsConfig { variances: false, ..all() }), "variances");
 }
