@@ -97,10 +97,7 @@ impl Health {
         if device.is_none_or(|d| d.period_ms == 0 || !d.counts()) {
             return;
         }
-        if self.devices.len() <= sensor as usize {
-            self.devices.resize_with(sensor as usize + 1, State::default);
-        }
-        let state = &mut self.devices[sensor as usize];
+        let state = state_of(&mut self.devices, sensor);
         state.heard_at = state.heard_at.max(now.as_millis());
         state.readings = state.readings.saturating_add(1);
         state.clock_error_ms = clock_error_ms;
@@ -199,11 +196,7 @@ impl Health {
     pub(crate) fn learn_scatter(&mut self, pairs: &[Pair], site: &Site) {
         for pair in pairs {
             let common = &mut self.kinds[pair.means as usize][usize::from(site.signal)];
-            let place = pair.sensor as usize;
-            if self.devices.len() <= place {
-                self.devices.resize_with(place + 1, State::default);
-            }
-            self.devices[place].scatter.take(pair, common);
+            state_of(&mut self.devices, pair.sensor).scatter.take(pair, common);
         }
     }
 
@@ -249,6 +242,15 @@ impl Default for State {
             doubted_from: i64::MAX,
         }
     }
+}
+
+/// Returns what is known of a sensor; room for it and those before it is made where it is the first to be asked for.
+fn state_of(devices: &mut Vec<State>, sensor: u32) -> &mut State {
+    let place = sensor as usize;
+    if devices.len() <= place {
+        devices.resize_with(place + 1, State::default);
+    }
+    &mut devices[place]
 }
 
 impl State {

@@ -69,8 +69,8 @@ pub(super) fn empty(past: &Past<'_>) -> Option<Sign> {
     signs.max_by(|a, b| a.nats.total_cmp(&b.nats))
 }
 
-/// Returns the low end of a share of which so many of so many were seen: 1.64 standard deviations below the middle of Agresti and Coull (1998), which two more of each kind
-/// keep off 0 and 1.
+/// Returns the low end of a share of which so many of so many were seen: 1.64 standard deviations below the middle of Agresti and Coull
+/// (1998), which two more of each kind keep off 0 and 1.
 fn low_share(seen: f64, of: f64) -> f64 {
     let share = (seen + 2.0) / (of + 4.0);
     share - 1.64 * (share * (1.0 - share) / (of + 4.0)).sqrt()
