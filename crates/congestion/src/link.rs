@@ -10,7 +10,6 @@ use std::hint::black_box;
 use model::{Quality, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Config;
 use crate::audit::{self, Minute};
 use crate::bands::{self, BANDS_S, Step, SummedUp, Sums};
 use crate::delay::{self, Typical};
@@ -243,20 +242,15 @@ impl Cell {
             !self.window.is_empty() || self.own.newest_at > i64::MIN || !self.own.is_same(&self.handed);
     }
 
-    /// Returns the event time at which what was estimated at `at` changes though nothing is heard: a reading moves into another band,
-    /// is forgotten, or becomes stale. Between those instants its sums only fade, all alike.
-    pub(crate) fn changes_at(&self, at: Timestamp, config: &Config) -> i64 {
+    /// Returns the log time at which what was estimated at `at` changes at once though nothing is heard: a queue was seen too long ago,
+    /// or the newest reading becomes stale. All else fades.
+    pub(crate) fn changes_at(&self, at: Timestamp) -> i64 {
         let (now, samples) = (at.as_millis(), self.window.all());
-        let ms = |s: f64| (s * 1000.0) as i64;
-        // A band ends before its end, the others after it.
-        let [newest_ms, next_ms, last_ms] = [0, 1, 2].map(|band| ms(BANDS_S[band]) - 1);
-        let last_ms = [newest_ms, next_ms, last_ms, ms(config.long_window_s), config.lateness_ms()];
-        let queue_ms = Some(ms(QUEUE_SEEN_S)).filter(|_| !self.own.queue_m.is_nan());
-        let crossing = last_ms.into_iter().chain(queue_ms).filter_map(|age_ms| {
-            let next = samples.partition_point(|sample| now.saturating_sub(sample.at) > age_ms);
-            Some(samples.get(next)?.at.saturating_add(age_ms).max(now) + 1)
-        });
-        crossing.chain([self.stale_at.saturating_add(1)]).min().unwrap_or(i64::MAX)
+        let seen_ms = (QUEUE_SEEN_S * 1000.0) as i64;
+        let oldest = samples.partition_point(|sample| now.saturating_sub(sample.at) > seen_ms);
+        let queue = samples.get(oldest).filter(|_| !self.own.queue_m.is_nan());
+        let unseen_at = queue.map_or(i64::MAX, |sample| sample.at.saturating_add(seen_ms).max(now));
+        unseen_at.min(self.stale_at).saturating_add(1)
     }
 
     /// Returns the newest estimate for the graph stage, when it is another than that was handed before.

@@ -241,7 +241,7 @@ impl Partition {
             let cell = &mut self.cells[place as usize];
             cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
-            self.rota.estimated(place, at, cell, context.config);
+            self.rota.estimated(place, at, cell);
             if let Some(told) = cell.news(at, &self.typical, context) {
                 tell(cell.link, &told);
             }
@@ -266,7 +266,7 @@ impl Partition {
             if turn == Turn::Estimate {
                 cell.dirty = false;
                 cell.estimate(at, &self.typical, &self.health, context);
-                self.rota.estimated(place, at, cell, context.config);
+                self.rota.estimated(place, at, cell);
                 if let Some(told) = cell.news(at, &self.typical, context) {
                     tell(cell.link, &told);
                 }

@@ -1,17 +1,17 @@
 //! Whose turn it is to be estimated at a graph boundary.
 //!
-//! A reading changes its link's estimate at once. Where nothing is heard, readings only grow older: now and then one moves from a band
-//! of the window into the next, and in between all fade alike. So a link that hears nothing is estimated anew then, not at each
-//! boundary, and the work of a boundary grows with what was heard.
+//! A reading changes its link's estimate at once. Where nothing is heard, readings only grow older, and fade. So a link that hears
+//! nothing is estimated anew now and then, and a link whose devices report each minute or oftener only when one of them does: the
+//! work of a boundary grows with what was heard.
 
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Config;
 use crate::link::Cell;
 
-/// What only fades is estimated anew after this time, ms: little against the minutes and the hour in which it fades.
-const FADED_MS: i64 = 30_000;
+/// What only fades is estimated anew after this time, ms: little against the minutes in which it fades, and no less than the
+/// usual periods of devices, so that who is heard is not estimated in between.
+const FADED_MS: i64 = 60_000;
 
 /// Never: the cell has nothing left that could age.
 const NEVER: i64 = i64::MAX;
@@ -78,10 +78,9 @@ impl Rota {
     }
 
     /// Notes that a cell was estimated.
-    pub(crate) fn estimated(&mut self, place: u32, at: Timestamp, cell: &Cell, config: &Config) {
-        let again_at =
-            if cell.live { cell.changes_at(at, config).min(at.as_millis() + FADED_MS) } else { NEVER };
-        self.again_at[place as usize] = again_at;
+    pub(crate) fn estimated(&mut self, place: u32, at: Timestamp, cell: &Cell) {
+        let again_at = cell.changes_at(at).min(at.as_millis() + FADED_MS);
+        self.again_at[place as usize] = if cell.live { again_at } else { NEVER };
         self.unhanded[place as usize] = true;
     }
 
@@ -111,18 +110,18 @@ mod tests {
         cells[0].live = true;
         let due = |rota: &mut Rota, dirty: &[u32], s| rota.due(&cells, dirty.iter().copied(), at(s), true);
         assert_eq!(due(&mut rota, &[0], 5), [(0, Turn::Estimate)]);
-        rota.estimated(0, at(5), &cells[0], &Config::default());
+        rota.estimated(0, at(5), &cells[0]);
         assert_eq!(due(&mut rota, &[], 10), [(0, Turn::Hand)]);
         rota.handed(0);
         assert_eq!(due(&mut rota, &[], 30), [(0, Turn::Live)]);
-        assert_eq!(due(&mut rota, &[1], 35), [(1, Turn::Estimate), (0, Turn::Estimate)]);
+        assert_eq!(due(&mut rota, &[1], 65), [(1, Turn::Estimate), (0, Turn::Estimate)]);
     }
 
     #[test]
     fn a_cell_of_which_nothing_is_left_is_left_alone() {
         let (mut rota, cells) = (Rota::default(), [Cell::new(0)]);
         rota.due(&cells, [0].into_iter(), at(5), true);
-        rota.estimated(0, at(5), &cells[0], &Config::default());
+        rota.estimated(0, at(5), &cells[0]);
         rota.handed(0);
         assert_eq!(rota.due(&cells, [].into_iter(), at(5000), true), []);
     }
