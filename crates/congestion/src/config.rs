@@ -180,7 +180,7 @@ impl Default for Config {
             congested_share: 0.40,
             // A missed jam costs what three to four false ones do. A bar at half of the F1 that can be reached is also the one
             // that reaches it (Lipton et al. 2014).
-            congested_probability: 0.22,
+            congested_probability: 0.25,
             hysteresis_probability: 0.04,
             // A minute's chance moves the probability of a level by a tenth; this keeps false flaps below one in two hours.
             hysteresis_level: 0.18,

@@ -23,6 +23,7 @@ mod bias;
 mod book;
 mod capacity;
 mod cause;
+mod chance;
 mod charge;
 mod checkpoint;
 mod clock;

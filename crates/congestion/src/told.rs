@@ -4,12 +4,12 @@ use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
+use crate::chance::{Chance, Shares};
 use crate::delay::Typical;
 use crate::facility::Measured;
 use crate::fusion::normal;
 use crate::level::Level;
 use crate::own::{Fleet, Own};
-use crate::quantile::Mixture;
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;
@@ -22,6 +22,8 @@ pub(crate) struct Told {
     pub(crate) speed_kmh: f32,
     lo_kmh: f32,
     hi_kmh: f32,
+    /// Of the minutes in which somebody moves: what a drive takes follows from it.
+    moving_kmh: f32,
     flow_vph: f32,
     flow_pcuph: f32,
     flow_mcuph: f32,
@@ -42,6 +44,7 @@ impl Told {
         speed_kmh: f32::NAN,
         lo_kmh: f32::NAN,
         hi_kmh: f32::NAN,
+        moving_kmh: f32::NAN,
         flow_vph: f32::NAN,
         flow_pcuph: f32::NAN,
         flow_mcuph: f32::NAN,
@@ -83,6 +86,7 @@ impl Told {
             speed_kmh,
             lo_kmh,
             hi_kmh,
+            moving_kmh: speed_kmh,
             class: Some(class),
             facility: level.facility(None::<fn(usize) -> f64>, config),
             source: Source::Profile,
@@ -93,23 +97,24 @@ impl Told {
     /// Returns what is told of a link.
     pub(crate) fn of(at: Timestamp, basis: &Basis<'_>, level: &mut Level, config: &Config) -> Self {
         let Basis { belief, own, source, site, .. } = *basis;
-        let chance = basis.chance().mixture();
+        let chance = basis.chance();
         let congested = chance.above(own.congested_y(site, config));
-        let [slow, share, fast] = shares(&chance);
+        let Shares { slow, middle, fast, moving } = chance.shares();
         let slower = |cut: usize| chance.above(own.y_of(LevelOfService::SHARES[cut], site));
         let measured = basis.measured();
         let beyond = measured.as_ref().map(|measured| |cut| measured.beyond(cut, &config.facility));
         Self {
             valid_at: at,
             free_kmh: round1(own.free_kmh(site)),
-            speed_kmh: round1(share * site.free_kmh),
+            speed_kmh: round1(middle * site.free_kmh),
             lo_kmh: round1(slow * site.free_kmh),
             hi_kmh: round1(fast * site.free_kmh),
+            moving_kmh: round1(moving * site.free_kmh),
             flow_vph: round1(own.flow_vph),
             flow_pcuph: round1(own.flow_pcuph),
             flow_mcuph: round1(own.flow_mcuph),
-            density_vpkm: round1(density_vpkm(own, belief, share * site.free_kmh, site)),
-            queue_m: standing::queue_m(own, share, site),
+            density_vpkm: round1(density_vpkm(own, belief, moving * site.free_kmh, site)),
+            queue_m: standing::queue_m(own, moving, site),
             class: Some((level.street(slower, config), level.congested(congested, config))),
             facility: level.facility(beyond, config),
             source,
@@ -152,6 +157,7 @@ impl Told {
             && same(self.speed_kmh, other.speed_kmh)
             && same(self.lo_kmh, other.lo_kmh)
             && same(self.hi_kmh, other.hi_kmh)
+            && same(self.moving_kmh, other.moving_kmh)
             && same(self.flow_vph, other.flow_vph)
             && same(self.flow_pcuph, other.flow_pcuph)
             && same(self.flow_mcuph, other.flow_mcuph)
@@ -177,8 +183,8 @@ impl Told {
         state.flow_mcuph = known(self.flow_mcuph);
         state.density_vpkm = known(self.density_vpkm);
         state.queue_m = known(round1(self.queue_m));
-        if let Some(speed_kmh) = state.speed_kmh.filter(|v| *v > 0.0) {
-            let time_s = site.length_m * 3.6 / f64::from(speed_kmh);
+        if let Some(moving_kmh) = known(self.moving_kmh).filter(|v| *v > 0.0) {
+            let time_s = site.length_m * 3.6 / f64::from(moving_kmh);
             state.travel_time_s = known(round1(time_s));
             state.delay_s = known(round1((time_s - site.length_m * 3.6 / free_kmh).max(0.0)));
         }
@@ -212,8 +218,8 @@ impl<'a> Basis<'a> {
     }
 
     /// Returns what is believed of the mean over a minute, which is what is told.
-    pub(crate) fn chance(&self) -> Regimes {
-        self.belief.wider(minute_var(self.own, self.belief, self.site))
+    pub(crate) fn chance(&self) -> Chance {
+        Chance::of(self.belief, self.own, self.site)
     }
 
     /// Returns what the level of service by the facility's own measure follows from, where that is known.
@@ -222,13 +228,6 @@ impl<'a> Basis<'a> {
         let measured = Measured { facility: site.facility?, belief, own, site, running_share };
         measured.is_known().then_some(measured)
     }
-}
-
-/// Returns the speed as a share of free flow: the slow end of what 80 % are between, the middle, and the fast end.
-pub(crate) fn shares(chance: &Mixture) -> [f64; 3] {
-    let [fast, middle, slow] = [0.9, 0.5, 0.1].map(|above| (-chance.quantile(above)).exp());
-    let share = middle.min(1.1);
-    [slow, share, fast.clamp(share, 1.2)]
 }
 
 /// Vehicles per km: those that were counted onto the link and not off it. Else flow over speed (Edie), and in a jam at least those that were
@@ -252,15 +251,6 @@ fn with_probes(vehicles: f64, probes: &Fleet) -> f64 {
     /// The variance of what is expected is a third of its square: flow and speed are both off by four tenths.
     const SHAPE: f64 = 3.0;
     vehicles * (SHAPE + probes.present) / (SHAPE + probes.share * vehicles)
-}
-
-/// Variance of one minute's mean around the underlying one: its drivers are few.
-fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
-    let flow_vph = if own.flow_vph.is_nan() { 120.0 } else { own.flow_vph };
-    let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
-    // Those who pass in the minute, and those who are there.
-    let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
-    site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
 /// Tenths: finer differences are noise, and would be told as changes.

@@ -1,17 +1,18 @@
 //! The chain from what is usual to the speed that is told.
 
 use super::Step;
+use crate::chance::Shares;
 use crate::graph::Stage;
 use crate::regime::Regimes;
-use crate::told::{self, Basis};
+use crate::told::Basis;
 
 /// Returns the steps by which a link's belief came about, as speeds; `basis`: what is told rests on.
 pub(super) fn of(stages: &[(Stage, Regimes)], basis: &Basis<'_>) -> Vec<Step> {
     let jammed = basis.belief.jammed;
     let step = |((by, belief), weight): (&(Stage, Regimes), f64)| {
-        let chance = Basis { belief, ..*basis }.chance().mixture();
-        let [slow, share, fast] = told::shares(&chance).map(|share| share * basis.site.free_kmh);
-        Step { by: *by, speed_kmh: share, between_kmh: (slow, fast), jammed: belief.jammed, weight }
+        let Shares { slow, middle, fast, .. } = Basis { belief, ..*basis }.chance().shares();
+        let [slow, speed_kmh, fast] = [slow, middle, fast].map(|share| share * basis.site.free_kmh);
+        Step { by: *by, speed_kmh, between_kmh: (slow, fast), jammed: belief.jammed, weight }
     };
     stages.iter().zip(weights(stages, jammed)).map(step).collect()
 }
