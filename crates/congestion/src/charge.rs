@@ -9,7 +9,7 @@ use std::ops::{AddAssign, Mul};
 
 use serde::{Deserialize, Serialize};
 
-use crate::forest::{Ground, Tree};
+use crate::forest::Forest;
 
 /// Delay: of vehicles and of those in them; h, or h per h.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -40,54 +40,44 @@ const STEPS: usize = 100;
 /// So little on its way is charged at once, h per h: what goes round in a ring becomes less for ever.
 const LEAST: f64 = 1e-6;
 
-/// Returns what is charged to the head of each tree.
+/// Returns what is charged to heads, by place.
 ///
-/// `lost`: what is lost on a link.
-pub(crate) fn charged(ground: &Ground<'_>, trees: &[Tree], lost: impl Fn(u32) -> Delay) -> Vec<Delay> {
-    let links = by_link(trees);
-    let mut on_its_way: Vec<Delay> = links.iter().map(|&(link, _)| lost(link)).collect();
-    let mut charged = vec![Delay::default(); trees.len()];
-    let ways: Vec<Vec<(usize, f64)>> =
-        links.iter().map(|&(link, tree)| ways(ground, &links, link, trees[tree].head)).collect();
+/// `lost`: by place, what is lost on each link.
+pub(crate) fn charged(forest: &Forest, mut lost: Vec<Delay>) -> Vec<Delay> {
+    let mut charged = vec![Delay::default(); lost.len()];
+    let mut next = charged.clone();
+    // Where something is on its way, in order: so that sums are the same however long the others take.
+    let mut places: Vec<u32> = (0..lost.len() as u32).collect();
     for _ in 0..STEPS {
-        let before = std::mem::replace(&mut on_its_way, vec![Delay::default(); links.len()]);
-        for (place, delay) in before.into_iter().enumerate() {
-            if ways[place].is_empty() || delay.vehicles < LEAST {
-                charged[links[place].1] += delay;
+        let mut reached = Vec::new();
+        for place in places.drain(..).map(|place| place as usize) {
+            let delay = std::mem::take(&mut lost[place]);
+            let head = forest.heads[place] as usize;
+            if place == head || delay.vehicles < LEAST {
+                charged[head] += delay;
                 continue;
             }
-            for &(to, part) in &ways[place] {
-                on_its_way[to] += delay * part;
+            let ways = forest.ways(place);
+            let sum: f64 = ways.iter().map(|way| way.weight).sum();
+            for way in ways {
+                let after = &mut next[way.place as usize];
+                if after.vehicles == 0.0 {
+                    reached.push(way.place);
+                }
+                *after += delay * (way.weight / sum);
             }
         }
-        if on_its_way.iter().all(|delay| delay.vehicles == 0.0) {
+        if reached.is_empty() {
             break;
         }
+        reached.sort_unstable();
+        places = reached;
+        std::mem::swap(&mut lost, &mut next);
     }
-    for (&(_, tree), delay) in links.iter().zip(on_its_way) {
-        charged[tree] += delay;
+    for place in places {
+        charged[forest.heads[place as usize] as usize] += lost[place as usize];
     }
     charged
-}
-
-/// Returns all links of the trees with the number of their tree, by link.
-fn by_link(trees: &[Tree]) -> Vec<(u32, usize)> {
-    let of_tree =
-        |(tree, all): (usize, &Tree)| all.links.iter().map(move |&link| (link, tree)).collect::<Vec<_>>();
-    let mut links: Vec<(u32, usize)> = trees.iter().enumerate().flat_map(of_tree).collect();
-    links.sort_unstable();
-    links
-}
-
-/// Returns the places of the links that hold a link back, each with its part; none of a head.
-fn ways(ground: &Ground<'_>, links: &[(u32, usize)], link: u32, head: u32) -> Vec<(usize, f64)> {
-    if link == head {
-        return Vec::new();
-    }
-    let place = |next: u32| links.binary_search_by_key(&next, |&(link, _)| link).ok();
-    let held_by = || ground.held_by(link).filter_map(|(next, weight)| Some((place(next)?, weight)));
-    let sum: f64 = held_by().map(|(_, weight)| weight).sum();
-    held_by().map(|(next, weight)| (next, weight / sum)).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +86,7 @@ mod tests {
     use roadnet::Network;
 
     use super::*;
+    use crate::forest::Ground;
     use crate::streets::streets;
     use crate::turns::Turns;
 
@@ -111,11 +102,11 @@ mod tests {
             least_share: 0.15,
             tolerance_ms: 60_000,
         };
-        let trees = ground.trees();
-        let lost = |link: u32| Delay { vehicles: lost[link as usize], persons: 2.0 * lost[link as usize] };
-        let charged = charged(&ground, &trees, lost);
+        let forest = ground.forest();
+        let lost = lost.iter().map(|&lost| Delay { vehicles: lost, persons: 2.0 * lost }).collect();
+        let charged = charged(&forest, lost);
         assert!(charged.iter().all(|delay| (delay.persons - 2.0 * delay.vehicles).abs() < 1e-9));
-        trees.iter().zip(charged).map(|(tree, delay)| (tree.head, delay.vehicles)).collect()
+        forest.trees().map(|(head, _)| (forest.links[head], charged[head].vehicles)).collect()
     }
 
     /// A street from the west that goes on to the east (1) and to the north (2).

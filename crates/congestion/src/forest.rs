@@ -28,41 +28,52 @@ pub(crate) struct Ground<'a> {
     pub(crate) tolerance_ms: i64,
 }
 
-/// A queue: its head and all links that lead to it, sorted.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Tree {
-    pub(crate) head: u32,
+/// The links of all queues, and what holds each of them back. A link's *place* is its number among them.
+pub(crate) struct Forest {
+    /// Sorted.
     pub(crate) links: Vec<u32>,
+    /// By place: the place of the head of its tree.
+    pub(crate) heads: Vec<u32>,
+    /// By place: the end of its ways in `ways`; they begin where those of the place before end.
+    ends: Vec<u32>,
+    ways: Vec<Way>,
+    /// All places, tree by tree in the order of their heads, those of a tree sorted.
+    by_tree: Vec<u32>,
 }
 
-const NO_LINK: u32 = u32::MAX;
+/// A link that can hold back another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) place: u32,
+    /// `turn share x probability of a jam`.
+    pub(crate) weight: f64,
+}
+
+const NO_PLACE: u32 = u32::MAX;
 
 /// Stands for the head of a link that is on the way that is being followed.
 const ON_THE_WAY: u32 = u32::MAX - 1;
 
 impl Ground<'_> {
-    /// Returns the trees, in the order of their heads.
-    pub(crate) fn trees(&self) -> Vec<Tree> {
-        let members: Vec<u32> =
+    pub(crate) fn forest(&self) -> Forest {
+        let links: Vec<u32> =
             (0..self.member.len() as u32).filter(|&link| self.member[link as usize]).collect();
-        let head = self.heads(&members);
-        let mut by_head: Vec<(u32, u32)> = members.iter().map(|&link| (head[link as usize], link)).collect();
-        by_head.sort_unstable();
-        let tree = |group: &[(u32, u32)]| Tree {
-            head: group[0].0,
-            links: group.iter().map(|&(_, link)| link).collect(),
-        };
-        by_head.chunk_by(|a, b| a.0 == b.0).map(tree).collect()
+        let mut places = vec![NO_PLACE; self.member.len()];
+        links.iter().zip(0..).for_each(|(&link, place)| places[link as usize] = place);
+        let (mut ends, mut ways) = (Vec::with_capacity(links.len()), Vec::with_capacity(2 * links.len()));
+        for &link in &links {
+            let held_by = self.held_by(link);
+            ways.extend(held_by.map(|(next, weight)| Way { place: places[next as usize], weight }));
+            ends.push(ways.len() as u32);
+        }
+        let mut forest = Forest { links, heads: Vec::new(), ends, ways, by_tree: Vec::new() };
+        forest.find_heads(self.y);
+        forest.sort_by_tree();
+        forest
     }
 
-    /// Returns the link that a member hangs on.
-    pub(crate) fn parent(&self, link: u32) -> Option<u32> {
-        let most = self.held_by(link).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-        most.map(|(next, _)| next)
-    }
-
-    /// Returns the links behind a member that can hold it back, each with its weight: `turn share x probability of a jam`.
-    pub(crate) fn held_by(&self, link: u32) -> impl Iterator<Item = (u32, f64)> {
+    /// Returns the links behind a member that can hold it back, each with its weight.
+    fn held_by(&self, link: u32) -> impl Iterator<Item = (u32, f64)> {
         let place = link as usize;
         let after = self.network.downstream(LinkIndex(link)).iter().zip(self.turns.of(LinkIndex(link)));
         after.filter_map(move |(next, &share)| {
@@ -74,41 +85,87 @@ impl Ground<'_> {
             holds.then(|| (next.0, share * self.probability[into]))
         })
     }
+}
 
-    fn heads(&self, members: &[u32]) -> Vec<u32> {
-        let mut head = vec![NO_LINK; self.member.len()];
+impl Forest {
+    /// Returns the links that hold one back.
+    pub(crate) fn ways(&self, place: usize) -> &[Way] {
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.ways[start as usize..self.ends[place] as usize]
+    }
+
+    /// Yields the place of each head and those of the links of its tree, sorted; in the order of heads.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = (usize, &[u32])> {
+        let mut left = &self.by_tree[..];
+        self.sizes().into_iter().enumerate().filter(|(_, size)| *size > 0).map(move |(head, size)| {
+            let (tree, after) = left.split_at(size);
+            left = after;
+            (head, tree)
+        })
+    }
+
+    /// Returns the place that a link hangs on.
+    fn parent(&self, place: u32) -> Option<u32> {
+        let ways = self.ways(place as usize).iter();
+        ways.max_by(|a, b| a.weight.total_cmp(&b.weight).then(b.place.cmp(&a.place))).map(|way| way.place)
+    }
+
+    /// Follows each link to its head.
+    fn find_heads(&mut self, y: &[f64]) {
+        let mut heads = vec![NO_PLACE; self.links.len()];
         let mut path: Vec<u32> = Vec::new();
-        for &start in members {
+        for start in 0..self.links.len() as u32 {
             path.clear();
-            let mut link = Some(start);
+            let mut next = Some(start);
             let end = loop {
-                match link {
+                match next {
                     None => break path.last().copied().unwrap_or(start),
-                    Some(l) => match std::mem::replace(&mut head[l as usize], ON_THE_WAY) {
-                        NO_LINK => {
-                            path.push(l);
-                            link = self.parent(l);
+                    Some(place) => match std::mem::replace(&mut heads[place as usize], ON_THE_WAY) {
+                        NO_PLACE => {
+                            path.push(place);
+                            next = self.parent(place);
                         }
                         ON_THE_WAY => {
-                            let ring = path.iter().position(|&p| p == l).unwrap_or(0);
-                            break self.slowest(&path[ring..]);
+                            let ring = path.iter().position(|&p| p == place).unwrap_or(0);
+                            break self.slowest(&path[ring..], y);
                         }
                         known => {
-                            head[l as usize] = known;
+                            heads[place as usize] = known;
                             break known;
                         }
                     },
                 }
             };
-            path.iter().for_each(|&l| head[l as usize] = end);
+            path.iter().for_each(|&place| heads[place as usize] = end);
         }
-        head
+        self.heads = heads;
     }
 
-    fn slowest(&self, ring: &[u32]) -> u32 {
-        let slower =
-            |a: &&u32, b: &&u32| self.y[**a as usize].total_cmp(&self.y[**b as usize]).then(b.cmp(a));
+    fn slowest(&self, ring: &[u32], y: &[f64]) -> u32 {
+        let y = |place: u32| y[self.links[place as usize] as usize];
+        let slower = |a: &&u32, b: &&u32| y(**a).total_cmp(&y(**b)).then(b.cmp(a));
         *ring.iter().max_by(slower).expect("a ring has links")
+    }
+
+    /// Returns how many links the tree of each head has, by place.
+    fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.links.len()];
+        self.heads.iter().for_each(|&head| sizes[head as usize] += 1);
+        sizes
+    }
+
+    fn sort_by_tree(&mut self) {
+        let mut next: Vec<usize> = self
+            .sizes()
+            .into_iter()
+            .scan(0, |start, size| Some(std::mem::replace(start, *start + size)))
+            .collect();
+        self.by_tree = vec![0; self.links.len()];
+        for (place, &head) in (0..).zip(&self.heads) {
+            let next = &mut next[head as usize];
+            self.by_tree[*next] = place;
+            *next += 1;
+        }
     }
 }
 
@@ -150,7 +207,9 @@ mod tests {
                 least_share: 0.15,
                 tolerance_ms: 60_000,
             };
-            ground.trees().into_iter().map(|tree| (tree.head, tree.links)).collect()
+            let forest = ground.forest();
+            let links = |places: &[u32]| places.iter().map(|&place| forest.links[place as usize]).collect();
+            forest.trees().map(|(head, places)| (forest.links[head], links(places))).collect()
         }
     }
 

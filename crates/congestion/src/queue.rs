@@ -13,7 +13,7 @@ use crate::cause;
 use crate::charge::{self, Delay};
 use crate::config::LEARN_EVERY_MS;
 use crate::explain;
-use crate::forest::{Ground, Tree};
+use crate::forest::{Forest, Ground};
 use crate::graph::Mix;
 use crate::own::Own;
 use crate::partition::Context;
@@ -87,10 +87,11 @@ impl Queues {
             self.capacities.learn(picture.own, discharges);
         }
         self.judge_members(at, probability, y, picture, context);
-        let found = self.find(probability, y, picture, context);
-        let mut filled: Vec<Filled> =
-            found.iter().flat_map(|queue| filled(queue, y, picture, context)).collect();
-        filled.sort_unstable_by_key(|filled| filled.link);
+        let forest = self.forest(probability, y, picture, context);
+        let stands: Vec<Stand> =
+            forest.links.iter().map(|&link| picture.stand(link, y[link as usize], context)).collect();
+        let found = self.find(&forest, &stands, y, picture, context);
+        let filled = filled(&forest, &stands, &found, picture, context);
         self.book.step(at, found, context, events);
         self.spillbacks.step(at, &filled, context, events);
     }
@@ -147,18 +148,11 @@ impl Queues {
         }
     }
 
-    fn find(
-        &self,
-        probability: &[f64],
-        y: &[f64],
-        picture: &Picture<'_>,
-        context: &Context<'_>,
-    ) -> Vec<Found> {
-        let Picture { seen, turns, .. } = *picture;
+    fn forest(&self, probability: &[f64], y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Forest {
         let config = &context.config.queue;
         let ground = Ground {
             network: context.network,
-            turns,
+            turns: picture.turns,
             member: &self.member,
             probability,
             onset: &self.since,
@@ -166,37 +160,54 @@ impl Queues {
             least_share: config.least_turn_share,
             tolerance_ms: (config.onset_tolerance_s * 1000.0) as i64,
         };
-        let trees = ground.trees();
-        let charged = charge::charged(&ground, &trees, |link| picture.lost(link, y, context));
-        let measured = |(tree, delay): (Tree, Delay)| measure(tree, delay, y, picture, context);
-        let mut found: Vec<Found> = trees.into_iter().zip(charged).map(measured).collect();
-        found.retain(|q| q.links.len() >= 2 || q.length_m >= context.config.queue.min_length_m);
-        // Nobody is called out for a queue that no sensor sees any link of.
-        found.retain(|q| q.links.iter().any(|&link| seen[link as usize]));
-        for queue in &mut found {
-            queue.kind = cause::of(queue.head, y[queue.head as usize], &self.capacities, picture, context);
+        ground.forest()
+    }
+
+    fn find(
+        &self,
+        forest: &Forest,
+        stands: &[Stand],
+        y: &[f64],
+        picture: &Picture<'_>,
+        context: &Context<'_>,
+    ) -> Vec<Found> {
+        let charged = charge::charged(forest, stands.iter().map(|stand| stand.lost).collect());
+        let mut found = Vec::new();
+        for (head, places) in forest.trees() {
+            let length_m = places.iter().map(|&place| stands[place as usize].length_m).sum();
+            let link = |place: u32| forest.links[place as usize];
+            // Nobody is called out for a queue that no sensor sees any link of.
+            let is_seen = places.iter().any(|&place| picture.seen[link(place) as usize]);
+            if !is_seen || places.len() < 2 && length_m < context.config.queue.min_length_m {
+                continue;
+            }
+            let known = places.iter().any(|&place| stands[place as usize].flows);
+            let (delay, head) = (charged[head], forest.links[head]);
+            let links: Vec<u32> = places.iter().map(|&place| link(place)).collect();
+            found.push(Found {
+                head,
+                tail: tail(head, &links, context),
+                links,
+                length_m,
+                delay_rate: Some(delay).filter(|delay| known || delay.vehicles > 0.0),
+                kind: cause::of(head, y[head as usize], &self.capacities, picture, context),
+                probability: picture.congested[head as usize],
+            });
         }
         found
     }
 }
 
-fn measure(tree: Tree, delay: Delay, y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Found {
-    let mut length_m = 0.0;
-    let mut tail = (f64::MIN, tree.head);
-    for &link in &tree.links {
-        let site = &context.sites[link as usize];
-        let share = (-y[link as usize]).exp();
-        let standing_m = picture.standing_m(link, share, site);
-        length_m += if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m };
-        let far = distance(tree.head, link, context);
-        if far > tail.0 {
-            tail = (far, link);
-        }
-    }
-    let known = tree.links.iter().any(|&link| !picture.flow_vph[link as usize].is_nan());
-    let delay_rate = Some(delay).filter(|delay| known || delay.vehicles > 0.0);
-    let probability = picture.congested[tree.head as usize];
-    Found { head: tree.head, tail: tail.1, links: tree.links, length_m, delay_rate, kind: None, probability }
+/// What is known of those who stand on a link of a queue.
+struct Stand {
+    /// The standing queue, m; NaN where no flow is known.
+    standing_m: f64,
+    /// What the link adds to the length of its queue, m.
+    length_m: f64,
+    /// By how much the standing queue can become shorter, m/s.
+    discharge_mps: f64,
+    lost: Delay,
+    flows: bool,
 }
 
 impl Picture<'_> {
@@ -209,19 +220,40 @@ impl Picture<'_> {
         flow_vph * y.exp() / site.free_kmh * site.length_m / 1000.0
     }
 
+    /// Returns what is known of those who stand on a link. `y`: the middle of what is believed.
+    fn stand(&self, link: u32, y: f64, context: &Context<'_>) -> Stand {
+        let (place, site, share) = (link as usize, &context.sites[link as usize], (-y).exp());
+        // What its own sensors say; where they don't count, with the flow that was estimated.
+        let estimated;
+        let own = if self.own[place].counts() {
+            &self.own[place]
+        } else {
+            let flow_vph = self.flow_vph[place];
+            let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.pcu, flow_vph * self.mix.mcu);
+            estimated = Own { flow_vph, flow_pcuph, flow_mcuph, ..self.own[place] };
+            &estimated
+        };
+        let standing_m = standing::queue_m(own, share, site);
+        Stand {
+            standing_m,
+            length_m: if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m },
+            discharge_mps: standing::discharge_mps(own, site),
+            lost: self.lost(place, share, site),
+            flows: !self.flow_vph[place].is_nan(),
+        }
+    }
+
     /// Returns what is lost on a link, h per h: those on it times the share of their time that they lose, n (1 - v / v_free). Nothing
     /// where no flow is known.
-    fn lost(&self, link: u32, y: &[f64], context: &Context<'_>) -> Delay {
-        let (place, site) = (link as usize, &context.sites[link as usize]);
-        let flow_vph = self.flow_vph[place];
+    fn lost(&self, link: usize, share: f64, site: &Site) -> Delay {
+        let flow_vph = self.flow_vph[link];
         if flow_vph.is_nan() {
             return Delay::default();
         }
-        let share = (-y[place]).exp();
         let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
-        let of_base_free_flow = share * site.free_kmh / self.own[place].free_kmh(site);
+        let of_base_free_flow = share * site.free_kmh / self.own[link].free_kmh(site);
         let vehicles = stored * (1.0 - of_base_free_flow).max(0.0);
-        Delay { vehicles, persons: vehicles * self.persons(place) }
+        Delay { vehicles, persons: vehicles * self.persons(link) }
     }
 
     /// Returns how many sit in an average vehicle of a link.
@@ -229,41 +261,45 @@ impl Picture<'_> {
         let own = &self.own[link];
         if own.flow_vph > 0.0 { own.flow_personph / own.flow_vph } else { self.mix.persons }
     }
-
-    /// Returns the standing queue on a link, m; NaN where no flow is known.
-    fn standing_m(&self, link: u32, share: f64, site: &Site) -> f64 {
-        standing::queue_m(&self.flowing(link), share, site)
-    }
-
-    /// Returns what a link's own sensors say, and where they don't count, the flow that was estimated.
-    fn flowing(&self, link: u32) -> Own {
-        let own = self.own[link as usize];
-        if own.counts() {
-            return own;
-        }
-        let flow_vph = self.flow_vph[link as usize];
-        Own { flow_vph, flow_pcuph: flow_vph * self.mix.pcu, flow_mcuph: flow_vph * self.mix.mcu, ..own }
-    }
 }
 
-/// Returns how full the links of a queue are.
-fn filled<'a>(
-    queue: &'a Found,
-    y: &'a [f64],
-    picture: &'a Picture<'_>,
-    context: &'a Context<'_>,
-) -> impl Iterator<Item = Filled> + 'a {
-    queue.links.iter().map(move |&link| {
-        let (site, place) = (&context.sites[link as usize], link as usize);
-        let standing_m = picture.standing_m(link, (-y[place]).exp(), site);
-        Filled {
-            link,
-            head: queue.head,
-            share: standing_m / site.length_m,
-            discharge: standing::discharge_mps(&picture.flowing(link), site) / site.length_m,
-            probability: picture.congested[place],
+/// Returns how full the links of queues are, in the order of links.
+fn filled(
+    forest: &Forest,
+    stands: &[Stand],
+    found: &[Found],
+    picture: &Picture<'_>,
+    context: &Context<'_>,
+) -> Vec<Filled> {
+    let mut told = vec![false; context.sites.len()];
+    found.iter().for_each(|queue| told[queue.head as usize] = true);
+    let by_place = forest.links.iter().zip(&forest.heads).zip(stands);
+    let head = |place: u32| forest.links[place as usize];
+    by_place
+        .filter(|((_, place), _)| told[head(**place) as usize])
+        .map(|((&link, &place), stand)| {
+            let length_m = context.sites[link as usize].length_m;
+            Filled {
+                link,
+                head: head(place),
+                share: stand.standing_m / length_m,
+                discharge: stand.discharge_mps / length_m,
+                probability: picture.congested[link as usize],
+            }
+        })
+        .collect()
+}
+
+/// Returns the link of a queue that begins furthest from its head.
+fn tail(head: u32, links: &[u32], context: &Context<'_>) -> u32 {
+    let mut tail = (f64::MIN, head);
+    for &link in links {
+        let far = distance(head, link, context);
+        if far > tail.0 {
+            tail = (far, link);
         }
-    })
+    }
+    tail.1
 }
 
 /// Squared distance between the starts of two links, in degrees: only compared.

@@ -24,6 +24,9 @@ pub(crate) struct Recurrence {
     first_day: Option<i64>,
     /// Sorted by link.
     heads: Vec<Habit>,
+    /// The day on which there was no room left, and all were heads: none is forgotten before the next one.
+    #[serde(skip)]
+    full_on: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,18 +106,25 @@ impl Recurrence {
 
     /// Makes room: who was no head for the longest time goes, all of those days at once.
     fn forget_oldest(&mut self, today: i64) {
+        if self.full_on == Some(today) {
+            return;
+        }
         let oldest = self.heads.iter().map(|habit| habit.day).min().unwrap_or(today);
         self.heads.retain(|habit| habit.day > oldest || habit.day == today);
+        self.full_on = Some(today).filter(|_| oldest == today);
     }
 }
 
 impl Habit {
     fn move_to(&mut self, day: i64) {
         let days = u32::try_from(day - self.day).unwrap_or(0);
+        if days == 0 {
+            return;
+        }
         self.hours
             .iter_mut()
             .for_each(|days_before| *days_before = days_before.checked_shl(days).unwrap_or(0));
-        self.day = self.day.max(day);
+        self.day = day;
     }
 }
 

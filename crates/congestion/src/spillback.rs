@@ -52,11 +52,10 @@ impl Watched {
         Self { link: link.link, share: link.share, past: link.share }
     }
 
-    /// Returns what is watched after another step of so many seconds.
-    fn after(self, step_s: f64, link: &Filled) -> Self {
+    /// Returns what is watched after another step of so many seconds; `kept`: the part of the growth that is not faded by then.
+    fn after(self, step_s: f64, kept: f64, link: &Filled) -> Self {
         let share = link.share.max(self.share - link.discharge * step_s);
-        let faded = (-step_s / GROWTH_S).exp();
-        Self { share, past: share + faded * (self.past - share), ..self }
+        Self { share, past: share + kept * (self.past - share), ..self }
     }
 }
 
@@ -144,11 +143,13 @@ impl Spillbacks {
         let config = &context.config.queue;
         let (full, ahead_s) = (config.spillback_share, config.spillback_ahead_s);
         let before = std::mem::take(&mut self.open);
-        let watched = std::mem::take(&mut self.watched);
+        let mut watched = std::mem::take(&mut self.watched).into_iter().peekable();
         let step_s = context.config.graph_boundary_ms as f64 / 1000.0;
+        let kept = (-step_s / GROWTH_S).exp();
         for link in filled.iter().filter(|link| !link.share.is_nan()) {
-            let before_it = watched.binary_search_by_key(&link.link, |watched| watched.link);
-            let now = before_it.map_or(Watched::of(link), |place| watched[place].after(step_s, link));
+            while watched.next_if(|watched| watched.link < link.link).is_some() {}
+            let before_it = watched.next_if(|watched| watched.link == link.link);
+            let now = before_it.map_or(Watched::of(link), |watched| watched.after(step_s, kept, link));
             self.watched.push(now);
             let outlook = Outlook::of(now.share, now.past, full);
             let open = before.binary_search_by_key(&link.link, |open| open.link).map(|place| &before[place]);
