@@ -4,6 +4,7 @@
 //! which nobody leaves the link: who stands there then stands. Vehicles leave one by one, so that comes with the probability of
 //! no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is infinitely far out.
 
+use crate::delay::Typical;
 use crate::own::Own;
 use crate::quantile::Mixture;
 use crate::regime::Regimes;
@@ -37,8 +38,9 @@ const FASTEST_MINUTE: f64 = 1.2;
 const FAST_SIDE: f64 = 0.88;
 
 impl Chance {
-    pub(crate) fn of(belief: &Regimes, own: &Own, site: &Site) -> Self {
-        let moving = belief.wider(minute_var(own, belief, site)).mixture();
+    pub(crate) fn of(belief: &Regimes, own: &Own, typical: &Typical, site: &Site) -> Self {
+        let var = minute_var(own, belief, site) + red_var(own, belief, typical, site);
+        let moving = belief.wider(var).mixture();
         let leave = (-own.flow_vph / 60.0).exp();
         let still = if leave.is_nan() { 0.0 } else { belief.jammed * leave };
         Self { moving, still }
@@ -78,11 +80,22 @@ fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
     site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
+/// Variance of one minute's mean by how much of the red falls into it: of the time on the link that part varies which is lost at its end.
+fn red_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
+    if !site.signal {
+        return 0.0;
+    }
+    let cycle = if own.cycle.is_known() { &own.cycle } else { &typical.cycle };
+    let lost = 1.0 - (-belief.free.y).exp() / typical.running_share;
+    (lost.max(0.0) * cycle.red_spread()).powi(2)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cycle::Cycle;
     use crate::fusion::Belief;
     use crate::regime::Jams;
 
@@ -90,7 +103,7 @@ mod tests {
     fn jam(jammed: f64, flow_vph: f64) -> Chance {
         let jam = Belief { y: 2.3, var: 0.1 };
         let belief = Regimes { jam, jammed, ..Regimes::unseen(0.2, true, Jams::default()) };
-        Chance::of(&belief, &Own { flow_vph, ..Own::NOTHING }, &Site::with_lanes(1.0))
+        Chance::of(&belief, &Own { flow_vph, ..Own::NOTHING }, &Typical::default(), &Site::with_lanes(1.0))
     }
 
     #[test]
@@ -110,6 +123,19 @@ mod tests {
     fn a_free_link_on_which_nobody_drives_does_not_stand_still() {
         let Shares { slow, middle, .. } = jam(0.01, 0.0).shares();
         assert!(slow > 0.1 && middle > 0.5);
+    }
+
+    #[test]
+    fn minutes_before_a_signal_differ_more_where_they_hold_more_or_less_of_the_red() {
+        let width = |length_s: f64| {
+            let cycle = Cycle { red_s: length_s / 2.0, length_s };
+            let (own, site) = (Own { flow_vph: 600.0, cycle, ..Own::NOTHING }, Site::with_lanes(1.0));
+            let Shares { slow, fast, .. } =
+                Chance::of(&Regimes::unseen(0.7, true, Jams::default()), &own, &Typical::default(), &site)
+                    .shares();
+            fast / slow
+        };
+        assert!(width(90.0) > width(60.0) && width(120.0) > width(90.0));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::PartsConfig;
+use crate::cycle::Cycle;
 use crate::evidence::{Area, Evidence, Means, Point, Probes};
 use crate::fusion::Belief;
 use crate::regime::{Hidden, Jams, LEAST_JAM_Y, Regimes};
@@ -19,8 +20,8 @@ use crate::site::Site;
 pub(crate) struct Typical {
     /// Seconds lost at a signal.
     pub(crate) signal_s: f64,
-    /// What of it is the uniform delay of the signals that tell their times, s.
-    uniform_s: f64,
+    /// Of the signals that tell their times.
+    pub(crate) cycle: Cycle,
     /// Running speed as a share of free flow.
     pub(crate) running_share: f64,
     pub(crate) jams: Jams,
@@ -32,10 +33,9 @@ pub(crate) struct Typical {
 impl Default for Typical {
     fn default() -> Self {
         Self {
-            // Webster's uniform delay C (1 - g/C)^2 / 2 with a cycle of 60 s, half of it green, and about 4 s for braking
-            // and starting.
+            // The uniform delay of the usual cycle, and about 4 s for braking and starting.
             signal_s: 12.0,
-            uniform_s: 7.5,
+            cycle: Cycle::USUAL,
             // HCM 6, equation 18-6 (proximity of other vehicles): 0.9 to 0.95 at urban flows.
             running_share: 0.92,
             jams: Jams::default(),
@@ -64,12 +64,14 @@ const POINT_SD_FREE: f64 = 0.08;
 const PROBE_SD: f64 = 0.06;
 
 impl Typical {
-    /// Returns what is typical before a signal with that uniform delay, s; NaN where it does not tell: control delay is uniform delay, which
-    /// follows from its own times, and the rest, which is as elsewhere in the city (HCM 6, equation 19-18).
+    /// Returns what is typical before a signal with that cycle, where it tells: control delay is uniform delay, which follows from its own
+    /// times, and the rest, which is as elsewhere in the city (HCM 6, equation 19-18).
     #[must_use]
-    pub(crate) fn at_signal(mut self, uniform_s: f64) -> Self {
-        if !uniform_s.is_nan() {
-            self.signal_s = (self.signal_s + uniform_s - self.uniform_s).clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
+    pub(crate) fn at_signal(mut self, cycle: &Cycle) -> Self {
+        if cycle.is_known() {
+            let more_s = cycle.uniform_delay_s() - self.cycle.uniform_delay_s();
+            self.signal_s = (self.signal_s + more_s).clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
+            self.cycle = *cycle;
         }
         self
     }
@@ -117,12 +119,13 @@ impl Typical {
         self.running_share * site.free_kmh / 3.6
     }
 
-    /// Moves towards the mean uniform delay of the signals before which something was seen in a minute, s; NaN where none told.
-    pub(crate) fn learn_uniform(&mut self, mean_s: f64) {
+    /// Moves towards the mean cycle of the signals before which something was seen in a minute; unknown where none told.
+    pub(crate) fn learn_cycle(&mut self, mean: Cycle) {
         /// A minute's part: which of them see somebody changes from minute to minute.
         const STEP: f64 = 0.2;
-        if !mean_s.is_nan() {
-            self.uniform_s += STEP * (mean_s - self.uniform_s);
+        if mean.is_known() {
+            self.cycle.red_s += STEP * (mean.red_s - self.cycle.red_s);
+            self.cycle.length_s += STEP * (mean.length_s - self.cycle.length_s);
         }
     }
 
@@ -130,13 +133,13 @@ impl Typical {
         if site.signal { self.signal_s } else { 0.0 }
     }
 
-    /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `uniform_s`: of its signal.
-    pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64, uniform_s: f64) {
+    /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `cycle`: of its signal.
+    pub(crate) fn learn(&mut self, site: &Site, time_s: f64, weight: f64, cycle: &Cycle) {
         const STEP_S: f64 = 0.1;
         const STEP_SHARE: f64 = 0.0005;
         const STEP_JAM_Y: f64 = 0.01;
         let y = (time_s / site.free_s()).ln();
-        let here = self.at_signal(uniform_s);
+        let here = self.at_signal(cycle);
         if y > here.rest(site).free.y + LEAST_JAM_Y {
             let moved = self.jams.y + STEP_JAM_Y * (y - self.jams.y).signum();
             self.jams.y = moved.clamp(1.2, 3.5);
@@ -369,16 +372,18 @@ mod tests {
     fn a_signal_that_is_red_for_longer_costs_more_and_one_that_tells_nothing_what_is_usual() {
         let typical = Typical::default();
         let site = Site::with_lanes(2.0);
-        let time_s = |uniform_s: f64| typical.at_signal(uniform_s).time_s(&site);
-        assert!((time_s(13.5) - time_s(7.5) - 6.0).abs() < 1e-9);
-        assert_eq!(time_s(f64::NAN), typical.time_s(&site));
+        let time_s = |cycle: Cycle| typical.at_signal(&cycle).time_s(&site);
+        // 60^2 / 180 s of uniform delay beside 30^2 / 120 s.
+        let longer = Cycle { red_s: 60.0, length_s: 90.0 };
+        assert!((time_s(longer) - time_s(Cycle::USUAL) - 12.5).abs() < 1e-9);
+        assert_eq!(time_s(Cycle::UNKNOWN), typical.time_s(&site));
     }
 
     #[test]
     fn jams_are_learned_towards_what_is_seen_and_stay_within_bounds() {
         let site = Site::with_lanes(2.0);
         let mut typical = Typical::default();
-        (0..1000).for_each(|_| typical.learn(&site, site.free_s() * 20.0, 1.0, f64::NAN));
+        (0..1000).for_each(|_| typical.learn(&site, site.free_s() * 20.0, 1.0, &Cycle::UNKNOWN));
         assert!((typical.jams.y - 20.0f64.ln()).abs() < 0.05, "{}", typical.jams.y);
         (0..1000).for_each(|_| typical.learn_share(1000.0, 1000.0));
         assert!(typical.jams.share <= 0.4);

@@ -12,6 +12,7 @@ use model::{LevelOfService, LinkId, LinkState, Quality, SensorId, Timestamp};
 use roadnet::LinkIndex;
 
 use crate::Analyzer;
+use crate::cycle::Cycle;
 use crate::delay::Typical;
 use crate::fusion;
 use crate::site::Site;
@@ -291,8 +292,8 @@ impl Analyzer {
         let partition = self.partition_of(site)?;
         let told = partition.told(link.0).newer(self.graph.told(link.0));
         let state = told.state(context.network.link(link).id.clone(), site);
-        let uniform_s = partition.cell(link.0).map_or(f64::NAN, |cell| cell.own.uniform_s);
-        let typical = partition.typical.at_signal(uniform_s);
+        let cycle = partition.cell(link.0).map_or(Cycle::UNKNOWN, |cell| cell.own.cycle);
+        let typical = partition.typical.at_signal(&cycle);
         let seen = seen::of(partition, link, state.valid_at, &context);
         let judged = judged::of(self, partition, link, &state, &context);
         let (sensors, evidence) = (seen.sensors, seen.evidence);

@@ -221,7 +221,7 @@ impl Graph {
 
     fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
-        self.typical(site).at_signal(self.own[link].uniform_s).rest(site)
+        self.typical(site).at_signal(&self.own[link].cycle).rest(site)
     }
 
     /// Returns what is typical where a link is.
@@ -374,8 +374,8 @@ impl Graph {
         }
         let (own, source) = self.filled_in(at, link, context);
         let site = &context.sites[link];
-        let running_share = self.typical(site).running_share;
-        let basis = Basis { belief: &self.belief[link], own: &own, source, site, running_share };
+        let typical = &self.typical(site);
+        let basis = Basis { belief: &self.belief[link], own: &own, source, site, typical };
         let new = Told::of(at, &basis, &mut self.levels[link], context.config);
         if source == Source::Observed {
             let long_ms = (context.config.long_window_s * 1000.0) as i64;

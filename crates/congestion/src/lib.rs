@@ -28,6 +28,7 @@ mod charge;
 mod checkpoint;
 mod clock;
 mod config;
+mod cycle;
 mod delay;
 mod events;
 mod evidence;

@@ -129,9 +129,9 @@ impl Cell {
             self.own.quality |= Quality::SENSOR_SUSPECT.0;
         }
         if context.config.parts.signal_delay {
-            self.own.uniform_s = self.splits.uniform_delay_s();
+            self.own.cycle = self.splits.cycle();
         }
-        let typical = &typical.at_signal(self.own.uniform_s);
+        let typical = &typical.at_signal(&self.own.cycle);
         let sums = self.sums(&samples, now, health, context);
         let (history, scale) = (&sums.history, sums.scale);
         self.own.passing_y =
@@ -227,7 +227,7 @@ impl Cell {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
         let sums = self.sums(&samples, at.as_millis(), health, context);
-        let typical = typical.at_signal(self.own.uniform_s);
+        let typical = typical.at_signal(&self.own.cycle);
         sums.filter(site, &typical, &context.config.parts, tell);
         self.odds(&samples, at.as_millis(), &sums.history, context)
     }
@@ -328,7 +328,7 @@ impl Cell {
         let minute = audit::newest_minute(self.window.all(), at.as_millis());
         let scale = delay::presence_scale(&self.settled.evidence.area);
         let site = &context.sites[self.link as usize];
-        let typical = typical.at_signal(self.own.uniform_s);
+        let typical = typical.at_signal(&self.own.cycle);
         scatter::pairs(minute, scale, &typical, health, (site, context))
     }
 

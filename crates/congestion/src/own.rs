@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Config;
 use crate::bands::SummedUp;
+use crate::cycle::Cycle;
 use crate::flow::{Flow, Passages};
 use crate::fusion::Belief;
 use crate::health::Health;
@@ -30,8 +31,8 @@ pub(crate) struct Own {
     /// Length of the queue of those who were counted onto the link and not off it, m, where it fills the camera's stretch.
     pub(crate) counted_m: f64,
     pub(crate) probes: Fleet,
-    /// Uniform delay of its signal, where that tells its times, s.
-    pub(crate) uniform_s: f64,
+    /// Of its signal, where that tells its times.
+    pub(crate) cycle: Cycle,
     /// Free-flow speed where it is learned, km/h.
     pub(crate) free_kmh: f64,
     /// End of the newest period, event time, ms; `i64::MIN` where nothing was heard that still counts.
@@ -70,7 +71,7 @@ impl Own {
         stored_vpkm: f64::NAN,
         counted_m: f64::NAN,
         probes: Fleet { present: 0.0, driven_kmh: 0.0, share: 0.0 },
-        uniform_s: f64::NAN,
+        cycle: Cycle::UNKNOWN,
         free_kmh: f64::NAN,
         newest_at: i64::MIN,
         quality: 0,
@@ -97,7 +98,8 @@ impl Own {
                 own.probes.present,
                 own.probes.driven_kmh,
                 own.probes.share,
-                own.uniform_s,
+                own.cycle.red_s,
+                own.cycle.length_s,
                 own.free_kmh,
             ]
             .map(f64::to_bits)

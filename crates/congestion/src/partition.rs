@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LEARN_EVERY_MS;
+use crate::cycle::Cycle;
 use crate::delay::Typical;
 use crate::fleet::{self, Fleet};
 use crate::health::{Fault, Health};
@@ -98,9 +99,10 @@ struct Learned {
     /// Those that count, and the probabilities that they are jammed.
     heard: f64,
     jammed: f64,
-    /// Drives that were seen before signals that tell their times, and the uniform delays of these, s.
+    /// Drives that were seen before signals that tell their times, and the cycles of these.
     signals: f64,
-    uniform_s: f64,
+    red_s: f64,
+    cycle_s: f64,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -297,9 +299,10 @@ impl Partition {
         if parts.typical_learning
             && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
         {
-            self.typical.learn(site, seen_s, weight, own.uniform_s);
-            if site.signal && !own.uniform_s.is_nan() {
-                minute.uniform_s += weight * own.uniform_s;
+            self.typical.learn(site, seen_s, weight, &own.cycle);
+            if site.signal && own.cycle.is_known() {
+                minute.red_s += weight * own.cycle.red_s;
+                minute.cycle_s += weight * own.cycle.length_s;
                 minute.signals += weight;
             }
         }
@@ -322,7 +325,8 @@ impl Partition {
         self.fleet.forget(at);
         if context.config.parts.typical_learning {
             self.typical.learn_share(minute.jammed, minute.heard);
-            self.typical.learn_uniform(minute.uniform_s / minute.signals);
+            let (red_s, length_s) = (minute.red_s / minute.signals, minute.cycle_s / minute.signals);
+            self.typical.learn_cycle(Cycle { red_s, length_s });
         }
     }
 

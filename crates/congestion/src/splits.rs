@@ -12,6 +12,7 @@ use model::SignalState;
 use serde::{Deserialize, Serialize};
 
 use crate::bands::BANDS_S;
+use crate::cycle::Cycle;
 use crate::sample::{Sample, What};
 
 /// What is newer than this is laid beside the usual, ms: two to three cycles.
@@ -25,6 +26,9 @@ const MOST_GROUPS: usize = 16;
 
 /// A group that told nothing for so long is gone, ms.
 const GONE_MS: i64 = 3_600_000;
+
+/// Between green and red (NCHRP 812, chapter 6: 3 to 5 s).
+const AMBER_S: f64 = 3.0;
 
 /// Greens and reds that make a usual.
 const ENOUGH: f32 = 3.0;
@@ -72,10 +76,10 @@ impl Times {
         [green_s, greens, red_s, reds].into_iter().for_each(|sum| *sum *= KEPT);
     }
 
-    fn uniform_delay_s(&self) -> Option<f64> {
+    fn cycle(&self) -> Option<Cycle> {
         let split = self.split(ENOUGH)?;
         let red_s = f64::from(self.red_s / self.reds);
-        Some(red_s * (1.0 - split) / 2.0)
+        Some(Cycle { red_s, length_s: red_s / (1.0 - split) + AMBER_S })
     }
 
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
@@ -142,13 +146,13 @@ impl Splits {
         departures.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
-    /// Returns what a vehicle that comes at random loses at the usual red, s: `r^2 / 2C` (Webster 1958, at low flow), the mean of the groups
-    /// that have told enough; NaN where none has.
-    pub(crate) fn uniform_delay_s(&self) -> f64 {
-        let known = || self.0.iter().filter_map(|group| group.usual.uniform_delay_s());
-        let count = known().count();
-        // Whole seconds: finer steps would be told each minute.
-        if count > 0 { (known().sum::<f64>() / count as f64).round() } else { f64::NAN }
+    /// Returns the usual cycle, the mean of the groups that have told enough; unknown where none has.
+    pub(crate) fn cycle(&self) -> Cycle {
+        let known = || self.0.iter().filter_map(|group| group.usual.cycle());
+        let count = known().count() as f64;
+        // Whole seconds: finer steps would be told each minute. No number is what none has told.
+        let mean_s = |of: fn(Cycle) -> f64| (known().map(of).sum::<f64>() / count).round();
+        Cycle { red_s: mean_s(|cycle| cycle.red_s), length_s: mean_s(|cycle| cycle.length_s) }
     }
 
     /// Returns the odds by which a jam is likelier because a split departs from its usual; `None` where no signal tells enough.
@@ -252,12 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_red_is_lost_by_those_who_come_in_it() {
-        let mut splits = Splits::default();
-        assert!(splits.uniform_delay_s().is_nan());
-        cycles([20; 10]).iter().for_each(|sample| splits.settle(sample));
-        // 40 s of 60 are red: 40^2 / 120 s.
-        assert_eq!(splits.uniform_delay_s(), 13.0);
+    fn the_cycle_is_known_when_enough_greens_and_reds_were_whole() {
+        let (mut splits, changes) = (Splits::default(), cycles([20; 10]));
+        changes[..6].iter().for_each(|sample| splits.settle(sample));
+        assert!(!splits.cycle().is_known());
+        changes[6..].iter().for_each(|sample| splits.settle(sample));
+        // No amber is told here: red takes its place, and it is counted beside it.
+        assert_eq!(splits.cycle(), Cycle { red_s: 40.0, length_s: 63.0 });
     }
 
     #[test]

@@ -206,25 +206,25 @@ pub(crate) struct Basis<'a> {
     pub(crate) own: &'a Own,
     pub(crate) source: Source,
     pub(crate) site: &'a Site,
-    /// Running speed as a share of free flow, as is typical here.
-    pub(crate) running_share: f64,
+    /// Of the partition.
+    pub(crate) typical: &'a Typical,
 }
 
 impl<'a> Basis<'a> {
     /// Returns what a link that counts tells by itself.
-    pub(crate) fn of_sensors(own: &'a Own, site: &'a Site, typical: &Typical) -> Self {
-        let (belief, running_share) = (&own.belief, typical.running_share);
-        Self { belief, own, source: Source::Observed, site, running_share }
+    pub(crate) fn of_sensors(own: &'a Own, site: &'a Site, typical: &'a Typical) -> Self {
+        Self { belief: &own.belief, own, source: Source::Observed, site, typical }
     }
 
     /// Returns what is believed of the mean over a minute, which is what is told.
     pub(crate) fn chance(&self) -> Chance {
-        Chance::of(self.belief, self.own, self.site)
+        Chance::of(self.belief, self.own, self.typical, self.site)
     }
 
     /// Returns what the level of service by the facility's own measure follows from, where that is known.
     pub(crate) fn measured(&self) -> Option<Measured<'a>> {
-        let Self { belief, own, site, running_share, .. } = *self;
+        let Self { belief, own, site, .. } = *self;
+        let running_share = self.typical.running_share;
         let measured = Measured { facility: site.facility?, belief, own, site, running_share };
         measured.is_known().then_some(measured)
     }

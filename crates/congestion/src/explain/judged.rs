@@ -29,13 +29,13 @@ pub(super) fn of(
 ) -> Judged {
     let site = &context.sites[link.index()];
     if let Some(cell) = partition.cell(link.0).filter(|cell| cell.own.counts()) {
-        let rest = partition.typical.at_signal(cell.own.uniform_s).rest(site);
+        let rest = partition.typical.at_signal(&cell.own.cycle).rest(site);
         let stages = [(Stage::Usual, rest), (Stage::Sensors, cell.own.belief)];
         return judge(&stages, &Basis::of_sensors(&cell.own, site, &partition.typical), state, context);
     }
     let Some((belief, own)) = analyzer.graph.known(link, context) else { return Judged::default() };
-    let running_share = partition.typical.running_share;
-    let basis = Basis { belief: &belief, own: &own, source: state.source, site, running_share };
+    let typical = &partition.typical;
+    let basis = Basis { belief: &belief, own: &own, source: state.source, site, typical };
     judge(&analyzer.graph.stages(link, context), &basis, state, context)
 }
 
