@@ -9,6 +9,7 @@
 //! for a link and its neighbours.
 
 mod budget;
+mod fall;
 mod lane;
 mod sign;
 mod stand;
@@ -22,6 +23,7 @@ use roadnet::LinkIndex;
 use serde::{Deserialize, Serialize};
 
 use budget::{Budget, FLOOR};
+use sign::{Beside, Kind};
 pub(crate) use sign::{Past, Sign};
 pub(crate) use usual::Usual;
 
@@ -91,13 +93,29 @@ impl Incidents {
         let worths: Vec<(u32, f64)> = self
             .signs
             .iter()
-            .map(|(link, signs)| (*link, sign::worth(signs, jammed_ahead(*link, around, context))))
+            .map(|(link, signs)| (*link, sign::worth(signs, &self.beside(*link, signs, around, context))))
             .filter(|(_, worth)| *worth >= FLOOR)
             .collect();
         for (link, worth) in worths {
             self.climb(link, worth, at, around, context, events);
         }
         self.end_climbs(at, context, events);
+    }
+
+    fn beside(&self, link: u32, signs: &[Sign], around: &Around<'_>, context: &Context<'_>) -> Beside {
+        let jammed_ahead = jammed_ahead(link, around, context);
+        if sign::nats(signs, Kind::Fallen) == 0.0 {
+            return Beside { jammed_ahead, ..Beside::default() };
+        }
+        let (network, link) = (context.network, LinkIndex(link));
+        let fewer = |at: &LinkIndex| self.signs.get(&at.0).map_or(0.0, |s| sign::nats(s, Kind::FewerCome));
+        let ahead = network.downstream(link).iter();
+        let behind = network.upstream(link).iter();
+        Beside {
+            jammed_ahead,
+            starved: ahead.map(|next| fewer(next) * around.turns.share(network, link, *next)).sum(),
+            fewer_come: behind.map(|next| fewer(next) * around.turns.share(network, *next, link)).sum(),
+        }
     }
 
     /// Takes the statistic of a link above the floor. A neighbour of one that climbs already shows the same thing.

@@ -268,6 +268,7 @@ impl Cell {
             site: &context.sites[self.link as usize],
             devices: context.devices,
             health,
+            cycle_s: self.splits.cycle_s(),
         };
         let new = past.signs();
         if new == self.signs {

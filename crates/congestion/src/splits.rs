@@ -49,13 +49,15 @@ struct Group {
     usual: Times,
 }
 
-/// Sums over whole greens and reds.
+/// Sums over whole greens, reds and ambers.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Times {
     green_s: f32,
     greens: f32,
     red_s: f32,
     reds: f32,
+    amber_s: f32,
+    ambers: f32,
 }
 
 impl Times {
@@ -63,6 +65,7 @@ impl Times {
         let (sum, count) = match state {
             SignalState::Green => (&mut self.green_s, &mut self.greens),
             SignalState::Red => (&mut self.red_s, &mut self.reds),
+            SignalState::Amber => (&mut self.amber_s, &mut self.ambers),
             _ => return,
         };
         *sum += seconds;
@@ -72,14 +75,21 @@ impl Times {
     /// Lets what was count for less: after an hour of cycles of a minute a third of it is left.
     fn fade(&mut self) {
         const KEPT: f32 = 0.99;
-        let Self { green_s, greens, red_s, reds } = self;
-        [green_s, greens, red_s, reds].into_iter().for_each(|sum| *sum *= KEPT);
+        let Self { green_s, greens, red_s, reds, amber_s, ambers } = self;
+        [green_s, greens, red_s, reds, amber_s, ambers].into_iter().for_each(|sum| *sum *= KEPT);
     }
 
     fn cycle(&self) -> Option<Cycle> {
         let split = self.split(ENOUGH)?;
         let red_s = f64::from(self.red_s / self.reds);
         Some(Cycle { red_s, length_s: red_s / (1.0 - split) + AMBER_S })
+    }
+
+    /// Returns how long a green, the amber after it where one is told, and a red are together, s.
+    fn cycle_s(&self) -> Option<f64> {
+        self.split(ENOUGH)?;
+        let amber_s = if self.ambers >= ENOUGH { self.amber_s / self.ambers } else { 0.0 };
+        Some(f64::from(self.green_s / self.greens + amber_s + self.red_s / self.reds))
     }
 
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
@@ -155,6 +165,13 @@ impl Splits {
         Cycle { red_s: mean_s(|cycle| cycle.red_s), length_s: mean_s(|cycle| cycle.length_s) }
     }
 
+    /// Returns the usual cycle, s: the mean of the groups that have told enough.
+    pub(crate) fn cycle_s(&self) -> Option<f64> {
+        let known = || self.0.iter().filter_map(|group| group.usual.cycle_s());
+        let count = known().count();
+        (count > 0).then(|| known().sum::<f64>() / count as f64)
+    }
+
     /// Returns the odds by which a jam is likelier because a split departs from its usual; `None` where no signal tells enough.
     pub(crate) fn jam_odds(&self, samples: &[Sample], now: i64) -> Option<f64> {
         self.departure(samples, now).map(odds)
@@ -165,6 +182,7 @@ impl Splits {
 fn is_followed_by(state: SignalState, next: SignalState) -> bool {
     match state {
         SignalState::Green => matches!(next, SignalState::Amber | SignalState::Red),
+        SignalState::Amber => next == SignalState::Red,
         SignalState::Red => next == SignalState::Green,
         _ => false,
     }
@@ -263,6 +281,23 @@ mod tests {
         changes[6..].iter().for_each(|sample| splits.settle(sample));
         // No amber is told here: red takes its place, and it is counted beside it.
         assert_eq!(splits.cycle(), Cycle { red_s: 40.0, length_s: 63.0 });
+    }
+
+    #[test]
+    fn a_cycle_is_its_green_its_amber_and_its_red() {
+        let mut splits = Splits::default();
+        cycles([20; 10]).iter().for_each(|sample| splits.settle(sample));
+        assert_eq!(splits.cycle_s().map(f64::round), Some(60.0));
+        let mut with_amber = Splits::default();
+        assert_eq!(with_amber.cycle_s(), None);
+        for sample in cycles([20; 10]) {
+            let What::Signal { state, .. } = sample.what else { unreachable!() };
+            if state == SignalState::Red {
+                with_amber.settle(&signal(sample.at / 1000 - 3, SignalState::Amber));
+            }
+            with_amber.settle(&sample);
+        }
+        assert_eq!(with_amber.cycle_s().map(f64::round), Some(60.0));
     }
 
     #[test]

@@ -179,6 +179,7 @@ mod tests {
             site: &Site::with_lanes(2.0),
             devices: &[Device::point(100.0)],
             health: &Health::default(),
+            cycle_s: None,
         })
     }
 

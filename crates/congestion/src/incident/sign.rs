@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fall::{self, MOST_NATS};
 use super::lane;
 use super::stand;
 use super::usual::Usual;
@@ -27,6 +28,10 @@ pub(crate) enum Kind {
     Missing,
     /// A lane has emptied beside one that flows.
     Empty,
+    /// Far fewer pass than usual, and they are slow.
+    Fallen,
+    /// Far fewer come than usual, and they drive freely: no sign of an incident here, but the reason of what is missed ahead.
+    FewerCome,
 }
 
 /// One sign.
@@ -58,6 +63,18 @@ pub(crate) struct Past<'a> {
     pub(crate) site: &'a Site,
     pub(crate) devices: &'a [Device],
     pub(crate) health: &'a Health,
+    /// The usual cycle of its signal, s, where one tells its changes.
+    pub(crate) cycle_s: Option<f64>,
+}
+
+/// What the links around one tell.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) jammed_ahead: bool,
+    /// What it is worth that fewer come to the free links ahead, by the share that turns there, nats.
+    pub(crate) starved: f64,
+    /// What it is worth that fewer come from the free links behind, by the share that turns here, nats.
+    pub(crate) fewer_come: f64,
 }
 
 /// A reading counts for this long, ms: two periods of 30 s, or some of a probe, and the way of a message.
@@ -85,6 +102,7 @@ impl Past<'_> {
         signs.extend(covered);
         signs.extend(first.and_then(|sign| stand::missing(self, &sign)));
         signs.extend(lane::empty(self));
+        signs.extend(fall::fallen(self));
         signs.retain(|sign| sign.nats > 0.0);
         signs
     }
@@ -124,17 +142,22 @@ pub(super) fn rarity(stood: f64, passed: f64, stands_s: f64, least_s: f64) -> f3
     (for_time - share.min(1.0).ln()) as f32
 }
 
-/// Returns what the signs of a link are worth together. Who stands is told by vehicles and by loops, but stands once; and
-/// where the road ahead is jammed, it is that which holds them.
-pub(crate) fn worth(signs: &[Sign], jammed_ahead: bool) -> f64 {
-    let of = |kind: Kind| {
-        let sign = signs.iter().find(|sign| sign.kind == kind);
-        sign.map_or(0.0, |sign| f64::from(sign.nats))
-    };
-    if jammed_ahead {
+/// Returns what the sign of a kind is worth, where there is one.
+pub(crate) fn nats(signs: &[Sign], kind: Kind) -> f64 {
+    signs.iter().find(|sign| sign.kind == kind).map_or(0.0, |sign| f64::from(sign.nats))
+}
+
+/// Returns what the signs of a link are worth together. Who stands is told by vehicles and by loops, but stands once; where the
+/// road ahead is jammed, it is that which holds them; and those who are missed ahead count with those who are missed here, less
+/// those who never came.
+pub(crate) fn worth(signs: &[Sign], beside: &Beside) -> f64 {
+    let of = |kind: Kind| nats(signs, kind);
+    if beside.jammed_ahead {
         return of(Kind::Alert);
     }
-    of(Kind::Alert) + of(Kind::Stands).max(of(Kind::Covered)) + of(Kind::Missing) + of(Kind::Empty)
+    let held = of(Kind::Fallen) + beside.starved - beside.fewer_come;
+    let held = if of(Kind::Fallen) > 0.0 { held.clamp(0.0, MOST_NATS) } else { 0.0 };
+    of(Kind::Alert) + of(Kind::Stands).max(of(Kind::Covered)) + of(Kind::Missing) + of(Kind::Empty) + held
 }
 
 #[cfg(test)]
@@ -147,18 +170,21 @@ mod tests {
         Sign { kind, nats, since: 0, seen_at: 0, until: 0, place_m: 0.0, lane: 0, vehicles: 0.0 }
     }
 
-    const KINDS: [Kind; 5] = [Kind::Alert, Kind::Stands, Kind::Covered, Kind::Missing, Kind::Empty];
+    const KINDS: [Kind; 6] =
+        [Kind::Alert, Kind::Stands, Kind::Covered, Kind::Missing, Kind::Empty, Kind::Fallen];
 
     proptest! {
         #[test]
         fn one_sign_more_or_a_stronger_one_never_lowers_the_statistic(
-            nats in prop::array::uniform5(0.0f32..8.0), shown in prop::array::uniform5(any::<bool>()),
-            which in 0usize..5, more in 0.0f32..4.0, jammed_ahead: bool,
+            nats in prop::array::uniform6(0.0f32..8.0), shown in prop::array::uniform6(any::<bool>()),
+            which in 0usize..6, more in 0.0f32..4.0, jammed_ahead: bool,
+            starved in 0.0f64..2.0, fewer_come in 0.0f64..4.0,
         ) {
-            let pick = |shown: [bool; 5], nats: [f32; 5]| {
+            let beside = Beside { jammed_ahead, starved, fewer_come };
+            let pick = |shown: [bool; 6], nats: [f32; 6]| {
                 let signs: Vec<Sign> =
-                    (0..5).filter(|&i| shown[i]).map(|i| sign(KINDS[i], nats[i])).collect();
-                worth(&signs, jammed_ahead)
+                    (0..6).filter(|&i| shown[i]).map(|i| sign(KINDS[i], nats[i])).collect();
+                worth(&signs, &beside)
             };
             let (mut also, mut stronger) = (shown, nats);
             also[which] = true;
@@ -181,6 +207,17 @@ mod tests {
     #[test]
     fn those_who_stand_behind_a_jam_are_no_sign() {
         let signs = [sign(Kind::Stands, 5.0), sign(Kind::Covered, 4.0)];
-        assert_eq!((worth(&signs, false), worth(&signs, true)), (5.0, 0.0));
+        let jammed_ahead = Beside { jammed_ahead: true, ..Beside::default() };
+        assert_eq!((worth(&signs, &Beside::default()), worth(&signs, &jammed_ahead)), (5.0, 0.0));
+    }
+
+    #[test]
+    fn those_who_are_missed_ahead_count_with_those_who_are_missed_here_less_those_who_never_came() {
+        let of = |kind: Kind, starved: f64, fewer_come: f64| {
+            worth(&[sign(kind, 1.5)], &Beside { jammed_ahead: false, starved, fewer_come })
+        };
+        assert_eq!((of(Kind::Fallen, 0.0, 0.0), of(Kind::Fallen, 1.0, 0.5)), (1.5, 2.0));
+        assert_eq!((of(Kind::Fallen, 0.0, 2.0), of(Kind::Fallen, 9.0, 0.0)), (0.0, MOST_NATS));
+        assert_eq!(of(Kind::FewerCome, 1.0, 0.0), 0.0, "they drive freely");
     }
 }

@@ -293,6 +293,7 @@ mod tests {
             site: &Site::with_lanes(2.0),
             devices: &[Device::fleet(), Device::point(250.0)],
             health: &Health::default(),
+            cycle_s: None,
         };
         stands(&past).map_or(0.0, |sign| sign.nats)
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::FADE_DAYS;
+use super::fall::Flow;
 use crate::sample::{Sample, What};
 use crate::site::{self, Device, Site};
 
@@ -24,6 +25,7 @@ pub(crate) struct Usual {
     pub(super) lanes: [f32; LANES],
     /// Alarms of devices.
     pub(super) alarms: Alarms,
+    pub(super) flow: Flow,
 }
 
 /// How often devices raise alarms here: rare, so it is kept for weeks and against the time that was watched.
@@ -60,9 +62,10 @@ impl Usual {
                 let bin = BINS_M.iter().rposition(|begin| before_m >= *begin).unwrap_or(0);
                 self.stood_s[bin] += step_s(device) as f32;
             }
-            What::Count { n, .. } if n > 0.0 => {
+            What::Count { n, .. } => {
+                self.flow.take(sample, site);
                 if let Some(lane) = self.lanes.get_mut(usize::from(sample.lane).wrapping_sub(1)) {
-                    *lane += n;
+                    *lane += n.max(0.0);
                 }
             }
             What::Alert { .. } => self.alarms.raised += 1.0,
@@ -72,8 +75,9 @@ impl Usual {
 
     /// Lets what was seen count for less by that factor, after so long in which nothing settled.
     pub(crate) fn fade(&mut self, factor: f64, gap_ms: i64, most_ms: i64) {
-        let Self { stood_s, lanes, alarms } = self;
+        let Self { stood_s, lanes, alarms, flow } = self;
         stood_s.iter_mut().chain(lanes).for_each(|sum| *sum *= factor as f32);
+        flow.fade(factor as f32);
         alarms.watch(gap_ms, most_ms);
     }
 

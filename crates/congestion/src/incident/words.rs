@@ -36,5 +36,9 @@ fn word(sign: &Sign, length_m: f64) -> String {
             "{lane} has been empty for {seconds:.0} s while {:.0} vehicles passed beside it",
             sign.vehicles
         ),
+        Kind::Fallen => {
+            format!("about {:.0} fewer than usual have passed its detectors in {seconds:.0} s", sign.vehicles)
+        }
+        Kind::FewerCome => format!("about {:.0} fewer than usual have come in {seconds:.0} s", sign.vehicles),
     }
 }
