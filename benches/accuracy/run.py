@@ -3,7 +3,7 @@
 
     run.py score      --kit KIT [--cases DIR ...] --luong BIN --out DIR
     run.py ablations  ...                 # each switch of [analyser.parts] off, one at a time, and what that costs
-    run.py transfer   ... [--grid analyser.congested_probability=0.15,0.22,0.3 ...]
+    run.py transfer   ... [--grid analyser.congested_probability=0.18,0.25,0.33 ...]
 
 KIT holds score.py and open/; --cases names further folders of cases. A case is a folder with case.json whose name is SCENARIO-SEED.
 What was scored is kept in --out and not done again (delete it after a new build). Standard library only.
@@ -44,7 +44,7 @@ METRICS = [
     ("TT MAPE above floor", "tt_excess", 3, 0.05, False, None),
 ]
 
-GRID = ["analyser.congested_probability=0.15,0.22,0.30", "analyser.queue.probability=0.4,0.5,0.6"]
+GRID = ["analyser.congested_probability=0.18,0.25,0.33", "analyser.queue.probability=0.4,0.5,0.6"]
 
 # Student's t, two-sided 95 %, by degrees of freedom from 1.
 T95 = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09, 2.09]
