@@ -154,7 +154,7 @@ impl Analyzer {
         if boundary.as_millis() % self.config.graph_boundary_ms == 0 {
             partition.estimate_due(boundary, &context, tell);
         } else {
-            partition.estimate_dirty(boundary, &context, tell);
+            partition.estimate_heard(boundary, &context, tell);
         }
     }
 

@@ -115,22 +115,21 @@ pub(crate) enum Step {
 }
 
 impl Sums {
-    /// Returns what is believed after all of it, oldest first; calls `tell` with each step.
+    /// Returns what is believed after all of it, oldest first; calls `tell` with each step. `rest`: the belief when nothing is seen.
     pub(crate) fn filter(
         &self,
-        site: &Site,
+        (site, rest): (&Site, &Regimes),
         typical: &Typical,
         parts: &PartsConfig,
         mut tell: impl FnMut(Step),
     ) -> Regimes {
-        let rest = typical.rest(site);
-        let mut belief = rest;
+        let mut belief = *rest;
         let [ages_s @ .., settled_age_s] = AGES_S;
         let mut age_s = settled_age_s + self.left_s;
         let settled = (BANDS_S.len(), (&self.settled, age_s));
         let bands = self.bands.iter().zip(ages_s).enumerate().rev();
         for (band, (evidence, at_s)) in [settled].into_iter().chain(bands) {
-            belief = belief.after(age_s - at_s, &rest);
+            belief = belief.after(age_s - at_s, rest);
             tell(Step::Faded { kept: regime::kept(age_s - at_s) });
             age_s = at_s;
             let mut before = belief;
@@ -138,9 +137,9 @@ impl Sums {
                 tell(Step::Seen { band, means, heard, before, after: *after });
                 before = *after;
             };
-            belief = delay::joined(belief, evidence, self.scale, site, typical, parts, seen);
+            belief = delay::joined(belief, evidence, self.scale, (site, rest), typical, parts, seen);
         }
-        belief = belief.after(age_s, &rest);
+        belief = belief.after(age_s, rest);
         tell(Step::Faded { kept: regime::kept(age_s) });
         belief
     }

@@ -302,12 +302,12 @@ pub(crate) struct Heard {
 }
 
 /// Returns what is believed after the evidence of one stretch of time; calls `tell` with each piece of it and what is believed
-/// then.
+/// then. `rest`: the belief when nothing is seen.
 pub(crate) fn joined(
     before: Regimes,
     evidence: &Evidence,
     scale: f64,
-    site: &Site,
+    (site, rest): (&Site, &Regimes),
     typical: &Typical,
     parts: &PartsConfig,
     mut tell: impl FnMut(Means, Heard, &Regimes),
@@ -315,7 +315,7 @@ pub(crate) fn joined(
     let mut belief = before;
     let mut take = |means, seen, hidden| {
         let taken = if parts.gates { belief.gated(seen) } else { seen };
-        belief = belief.and(taken, hidden, &typical.rest(site));
+        belief = belief.and(taken, hidden, rest);
         tell(means, Heard { seen, gated: taken.var > seen.var }, &belief);
     };
     if let Some(seen) = of_area(&evidence.area, scale, site, typical) {

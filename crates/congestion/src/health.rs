@@ -40,32 +40,47 @@ pub(crate) struct Fault {
     pub(crate) error_ms: i64,
 }
 
+/// By sensor number, three tables: each reading looks into the first when it comes and into the second when it counts, each minute of
+/// a link into the third; so each finds what it asks for in one cache line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Health {
-    /// By sensor number.
-    devices: Vec<State>,
+    rhythms: Vec<Rhythm>,
+    trusts: Vec<Trust>,
+    checks: Vec<Checks>,
     /// Of cameras, loops and probes, on links without a signal and with one.
     kinds: [[Common; 2]; 3],
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct State {
+/// When and what a device tells.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Rhythm {
     /// Log time of the newest reading, ms; 0 = never.
     heard_at: i64,
+    clock_error_ms: i64,
     readings: u32,
     /// The last value of the first (lane, kind) and how often it came again: most devices have no other.
     last: Option<Repeat>,
     /// Of devices that tell of several.
     others: Vec<Repeat>,
-    clock_error_ms: i64,
+}
+
+/// How far a device is believed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Trust {
+    /// Event time from which on its readings are not believed, ms; `i64::MAX`: all are.
+    doubted_from: i64,
+    scatter: Scatter,
+    /// By kind of fault.
+    told: [bool; 5],
+}
+
+/// What a device's minutes say of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Checks {
     audit: Audit,
     bias: Bias,
     /// Event time since which it is biased, ms.
     biased_since: Option<i64>,
-    scatter: Scatter,
-    told: [bool; 5],
-    /// Event time from which on its readings are not believed, ms; `i64::MAX`: all are.
-    doubted_from: i64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -97,14 +112,15 @@ impl Health {
         if device.is_none_or(|d| d.period_ms == 0 || !d.counts()) {
             return;
         }
-        let state = state_of(&mut self.devices, sensor);
-        state.heard_at = state.heard_at.max(now.as_millis());
-        state.readings = state.readings.saturating_add(1);
-        state.clock_error_ms = clock_error_ms;
+        self.make_room(sensor);
+        let rhythm = &mut self.rhythms[sensor as usize];
+        rhythm.heard_at = rhythm.heard_at.max(now.as_millis());
+        rhythm.readings = rhythm.readings.saturating_add(1);
+        rhythm.clock_error_ms = clock_error_ms;
         let Some(value) = fingerprint(&observation.reading) else { return };
         let since = observation.at.as_millis() + clock_error_ms;
         let (lane, kind) = (observation.lane.unwrap_or(0), observation.reading.kind() as u8);
-        let repeat = state.repeat(Repeat { lane, kind, value, times: 0, since });
+        let repeat = rhythm.repeat(Repeat { lane, kind, value, times: 0, since });
         if repeat.value == value {
             repeat.times += 1;
         } else {
@@ -116,20 +132,20 @@ impl Health {
     pub(crate) fn compare(&mut self, at: Timestamp, minute: &Minute, site: &Site, devices: &[Device]) {
         for sensor in minute.sensors() {
             let others = minute.others(sensor, |other| {
-                self.is_believed(other).then(|| self.devices[other as usize].audit.usual())?
+                self.is_believed(other).then(|| self.checks[other as usize].audit.usual())?
             });
-            let (Some(device), Some(state)) =
-                (devices.get(sensor as usize), self.devices.get(sensor as usize))
+            let (Some(device), Some(checks)) =
+                (devices.get(sensor as usize), self.checks.get(sensor as usize))
             else {
                 continue;
             };
-            let mut bias = state.bias;
+            let mut bias = checks.bias;
             minute.weigh(sensor, (device, site), |other| self.is_believed(other), &mut bias);
-            let state = &mut self.devices[sensor as usize];
-            state.audit.take(sensor, minute, others);
-            state.bias = bias;
-            let since = state.biased_since.unwrap_or(at.as_millis());
-            state.biased_since = bias.is_wrong(site).then_some(since);
+            let checks = &mut self.checks[sensor as usize];
+            checks.audit.take(sensor, minute, others);
+            checks.bias = bias;
+            let since = checks.biased_since.unwrap_or(at.as_millis());
+            checks.biased_since = bias.is_wrong(site).then_some(since);
         }
     }
 
@@ -138,25 +154,31 @@ impl Health {
         let limits = &context.config.health;
         let mut changed = Vec::new();
         let common_cause = self.most_are_silent(at, context);
-        for (number, (state, device)) in self.devices.iter_mut().zip(context.devices).enumerate() {
-            let regular = state.readings >= REGULAR_READINGS;
-            let told_silent = state.told[Kind::Silent as usize];
+        let records = self.rhythms.iter().zip(&self.checks).zip(&mut self.trusts);
+        for (number, (((rhythm, checks), trust), device)) in records.zip(context.devices).enumerate() {
+            let regular = rhythm.readings >= REGULAR_READINGS;
+            let told_silent = trust.told[Kind::Silent as usize];
             let silent =
-                if common_cause { told_silent } else { state.is_silent(at, device, limits.silent_periods) };
-            let stuck = state.repeats().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
-            let blind = state.audit.blind_since(limits);
-            let wrong_clock = state.clock_error_ms != 0;
-            state.doubted_from =
-                stuck.into_iter().chain(blind).chain(state.biased_since).min().unwrap_or(i64::MAX);
+                if common_cause { told_silent } else { rhythm.is_silent(at, device, limits.silent_periods) };
+            let stuck = rhythm.repeats().filter(|r| r.times >= limits.stuck_readings).map(|r| r.since).min();
+            let blind = checks.audit.blind_since(limits);
+            let wrong_clock = rhythm.clock_error_ms != 0;
+            trust.doubted_from =
+                stuck.into_iter().chain(blind).chain(checks.biased_since).min().unwrap_or(i64::MAX);
             for (kind, open) in [
                 (Kind::Silent, regular && silent),
                 (Kind::Stuck, stuck.is_some()),
                 (Kind::Clock, wrong_clock),
                 (Kind::Blind, blind.is_some()),
-                (Kind::Biased, state.biased_since.is_some()),
+                (Kind::Biased, checks.biased_since.is_some()),
             ] {
-                if std::mem::replace(&mut state.told[kind as usize], open) != open {
-                    changed.push(Fault { sensor: number as u32, kind, open, error_ms: state.clock_error_ms });
+                if std::mem::replace(&mut trust.told[kind as usize], open) != open {
+                    changed.push(Fault {
+                        sensor: number as u32,
+                        kind,
+                        open,
+                        error_ms: rhythm.clock_error_ms,
+                    });
                 }
             }
         }
@@ -167,7 +189,8 @@ impl Health {
 impl Health {
     /// Returns what a reader of a link's state should know of a sensor under it.
     pub(crate) fn quality(&self, sensor: u32) -> Quality {
-        let told = |kind: Kind| self.devices.get(sensor as usize).is_some_and(|d| d.told[kind as usize]);
+        let told =
+            |kind: Kind| self.trusts.get(sensor as usize).is_some_and(|trust| trust.told[kind as usize]);
         let clock = if told(Kind::Clock) { Quality::CLOCK_SUSPECT } else { Quality::GOOD };
         let faulty = [Kind::Silent, Kind::Stuck, Kind::Blind, Kind::Biased].into_iter().any(told);
         clock.with(if faulty { Quality::SENSOR_SUSPECT } else { Quality::GOOD })
@@ -184,29 +207,30 @@ impl Health {
 
     /// Returns by what the variance of a device's readings is to be multiplied, beside that of its kind.
     pub(crate) fn scatter_of(&self, sensor: u32) -> f64 {
-        self.devices.get(sensor as usize).map_or(1.0, |device| device.scatter.ratio())
+        self.trusts.get(sensor as usize).map_or(1.0, |trust| trust.scatter.ratio())
     }
 
     /// Returns what was learned of how far a device's readings scatter.
     pub(crate) fn learned_scatter(&self, sensor: u32) -> Option<&Scatter> {
-        self.devices.get(sensor as usize).map(|device| &device.scatter)
+        self.trusts.get(sensor as usize).map(|trust| &trust.scatter)
     }
 
     /// Learns from one minute of a link how far the readings of its devices scatter.
     pub(crate) fn learn_scatter(&mut self, pairs: &[Pair], site: &Site) {
         for pair in pairs {
+            self.make_room(pair.sensor);
             let common = &mut self.kinds[pair.means as usize][usize::from(site.signal)];
-            state_of(&mut self.devices, pair.sensor).scatter.take(pair, common);
+            self.trusts[pair.sensor as usize].scatter.take(pair, common);
         }
     }
 
     fn is_believed(&self, sensor: u32) -> bool {
-        self.devices.get(sensor as usize).is_some_and(|device| device.doubted_from == i64::MAX)
+        self.trusts.get(sensor as usize).is_some_and(|trust| trust.doubted_from == i64::MAX)
     }
 
     /// Tells whether a sample is not one of a run in which its device was at fault.
     pub(crate) fn believes(&self, sample: &Sample) -> bool {
-        self.devices.get(sample.sensor as usize).is_none_or(|device| sample.at < device.doubted_from)
+        self.trusts.get(sample.sensor as usize).is_none_or(|trust| sample.at < trust.doubted_from)
     }
 
     /// Tells whether a sensor is known to be silent or stuck.
@@ -216,44 +240,36 @@ impl Health {
 
     /// Tells whether half of the devices are silent at once: then the road of the messages is broken, not the devices.
     fn most_are_silent(&self, at: Timestamp, context: &Context<'_>) -> bool {
-        let periods = context.config.health.silent_periods;
-        let regular = || {
-            self.devices.iter().zip(context.devices).filter(|(state, _)| state.readings >= REGULAR_READINGS)
-        };
         // Half of the time that makes one device silent: the others are to be held back before they are told.
-        let silent = regular().filter(|(state, device)| state.is_silent(at, device, periods / 2.0)).count();
-        silent >= FEWEST_IN_COMMON && 2 * silent > regular().count()
+        let periods = context.config.health.silent_periods / 2.0;
+        let (mut regular, mut silent) = (0, 0);
+        for (rhythm, device) in self.rhythms.iter().zip(context.devices) {
+            if rhythm.readings >= REGULAR_READINGS {
+                regular += 1;
+                silent += usize::from(rhythm.is_silent(at, device, periods));
+            }
+        }
+        silent >= FEWEST_IN_COMMON && 2 * silent > regular
     }
-}
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            heard_at: 0,
-            readings: 0,
-            last: None,
-            others: Vec::new(),
-            clock_error_ms: 0,
-            audit: Audit::default(),
-            bias: Bias::default(),
-            biased_since: None,
-            scatter: Scatter::default(),
-            told: [false; 5],
-            doubted_from: i64::MAX,
+    /// Makes room for a sensor and those before it, where it is the first to be asked for.
+    fn make_room(&mut self, sensor: u32) {
+        let devices = sensor as usize + 1;
+        if self.rhythms.len() < devices {
+            self.rhythms.resize_with(devices, Rhythm::default);
+            self.trusts.resize_with(devices, Trust::default);
+            self.checks.resize_with(devices, Checks::default);
         }
     }
 }
 
-/// Returns what is known of a sensor; room for it and those before it is made where it is the first to be asked for.
-fn state_of(devices: &mut Vec<State>, sensor: u32) -> &mut State {
-    let place = sensor as usize;
-    if devices.len() <= place {
-        devices.resize_with(place + 1, State::default);
+impl Default for Trust {
+    fn default() -> Self {
+        Self { doubted_from: i64::MAX, scatter: Scatter::default(), told: [false; 5] }
     }
-    &mut devices[place]
 }
 
-impl State {
+impl Rhythm {
     fn repeats(&self) -> impl Iterator<Item = &Repeat> {
         self.last.iter().chain(&self.others)
     }

@@ -34,12 +34,11 @@ use crate::window::Window;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) link: u32,
-    pub(crate) dirty: bool,
     /// Whether there is anything left in its window, or its last estimate still rests on something.
     pub(crate) live: bool,
     pub(crate) own: Own,
-    /// What the graph stage was last handed.
-    handed: Own,
+    /// Whether the graph stage is to be handed it: it has changed since.
+    changed: bool,
     /// Event time after which its newest reading is stale, ms.
     pub(crate) stale_at: i64,
     /// What was last told; nothing while the graph stage tells of this link.
@@ -83,10 +82,9 @@ impl Cell {
     pub(crate) fn new(link: u32) -> Self {
         Self {
             link,
-            dirty: false,
             live: false,
             own: Own::NOTHING,
-            handed: Own::NOTHING,
+            changed: false,
             stale_at: i64::MAX,
             told: Told::NOTHING,
             level: Level::default(),
@@ -101,16 +99,31 @@ impl Cell {
 
     pub(crate) fn take(&mut self, sample: Sample) {
         self.window.insert(sample);
-        self.live = true;
     }
 
-    /// Reads a little of each part of it, for nothing but to have them in the cache.
+    /// Reads a little of each cache line of it, for nothing but to have them in the cache.
     pub(crate) fn fetch(&self) {
-        let settled = &self.settled;
-        let ends =
-            [self.window.all().first(), self.window.all().last()].map(|end| end.map(|sample| sample.at));
-        black_box((self.own.newest_at, self.handed.newest_at, self.told.was_told(), ends));
-        black_box((settled.evidence.area.reach_m, settled.evidence.probes.spent_s, settled.at));
+        let Self { own, told, free_flow, window, settled, .. } = self;
+        let Settled { evidence: Evidence { area, point, probes }, at, passages, .. } = settled;
+        black_box((window.is_empty(), self.stale_at, told.was_told(), free_flow.kmh()));
+        black_box((probes.spent_s, area.reach_m, area.scatter, point.pace, *at, *passages));
+        black_box((own.belief.free.y, own.flow_vph, own.queue_m, own.quality));
+    }
+
+    /// Reads a little of each cache line of its readings, likewise.
+    pub(crate) fn fetch_readings(&self) {
+        let samples = self.window.all();
+        black_box(samples.first().map(|sample| sample.what.is_traffic()));
+        black_box(samples.iter().fold(0, |all, sample| all ^ sample.at));
+    }
+
+    /// Reads a little of what its estimate asks of others, likewise.
+    pub(crate) fn fetch_others(&self, health: &Health, context: &Context<'_>) {
+        let newest = self.window.all().last().map(|newest| {
+            let device = context.devices.get(newest.sensor as usize);
+            (health.believes(newest), device.map(|device| device.kind))
+        });
+        black_box((newest, context.sites[self.link as usize].length_m));
     }
 
     /// Estimates the link from all that was received before that boundary.
@@ -123,6 +136,7 @@ impl Cell {
     ) {
         let (now, site) = (at.as_millis(), &context.sites[self.link as usize]);
         self.settle(now - context.config.lateness_ms(), health, context);
+        let before = self.own;
         let samples = health.believed(self.window.all());
         (self.own, self.stale_at) = own::counted(&samples, now, self.settled.passages, health, site, context);
         if matches!(samples, Cow::Owned(_)) {
@@ -137,7 +151,7 @@ impl Cell {
         self.own.passing_y =
             sums.bands[..2].iter().find_map(|band| band.point.passing_y(site)).unwrap_or(f64::NAN);
         let (rest, parts) = (typical.rest(site), &context.config.parts);
-        self.own.belief = sums.filter(site, typical, parts, |_| ());
+        self.own.belief = sums.filter((site, &rest), typical, parts, |_| ());
         if let Some(stored) = sums.stored {
             self.own.stored_vpkm = stored.on_link(site, typical) / site.length_m * 1000.0;
             self.own.counted_m = stored.vehicles * standing::one_m(&history.point, site);
@@ -164,6 +178,9 @@ impl Cell {
             self.own.belief = rest;
         }
         self.rest_on_the_past(&rest);
+        self.changed |= !self.own.is_same(&before);
+        // The graph stage must hear of the last change, too.
+        self.live = !self.window.is_empty() || self.own.newest_at > i64::MIN || self.changed;
     }
 
     /// Takes what ended before that event time out of the window, into what has settled.
@@ -228,7 +245,7 @@ impl Cell {
         let samples = health.believed(self.window.all());
         let sums = self.sums(&samples, at.as_millis(), health, context);
         let typical = typical.at_signal(&self.own.cycle);
-        sums.filter(site, &typical, &context.config.parts, tell);
+        sums.filter((site, &typical.rest(site)), &typical, &context.config.parts, tell);
         self.odds(&samples, at.as_millis(), &sums.history, context)
     }
 
@@ -237,9 +254,6 @@ impl Cell {
         if self.own.newest_at == i64::MIN && self.settled.at > 0 && !self.own.belief.is_near(rest) {
             self.own.newest_at = self.settled.at;
         }
-        // The graph stage must hear of the last change, too.
-        self.live =
-            !self.window.is_empty() || self.own.newest_at > i64::MIN || !self.own.is_same(&self.handed);
     }
 
     /// Returns the log time at which what was estimated at `at` changes at once though nothing is heard: a queue was seen too long ago,
@@ -253,10 +267,9 @@ impl Cell {
         unseen_at.min(self.stale_at).saturating_add(1)
     }
 
-    /// Returns the newest estimate for the graph stage, when it is another than that was handed before.
+    /// Returns the newest estimate for the graph stage, when it has changed since that was last handed.
     pub(crate) fn hand(&mut self) -> Option<Own> {
-        let old = std::mem::replace(&mut self.handed, self.own);
-        (!self.own.is_same(&old)).then_some(self.own)
+        std::mem::take(&mut self.changed).then_some(self.own)
     }
 
     /// Returns the signs of an incident for the graph stage, when they are others than those that were handed before.
@@ -379,7 +392,8 @@ fn silence_odds(samples: &[Sample], history: &Point, context: &Context<'_>) -> O
     missed.map(delay::silence_odds)
 }
 
-/// Returns how many vehicles would usually have passed the link's loops since one did last; `None` when no loop reports.
+/// Returns how many vehicles would usually have passed the link's loops since one did last; `None` when no loop reports. `samples`: oldest
+/// first.
 fn missed_vehicles(samples: &[Sample], history: &Point, context: &Context<'_>) -> Option<f64> {
     let loops = || {
         samples.iter().filter_map(|sample| match sample.what {
@@ -389,11 +403,13 @@ fn missed_vehicles(samples: &[Sample], history: &Point, context: &Context<'_>) -
             _ => None,
         })
     };
-    let newest = loops().map(|(at, ..)| at).max()?;
+    let (newest, ..) = loops().next_back()?;
     let (first, _, first_period_s) = loops().next()?;
-    let passed = loops().filter(|(_, passed, _)| *passed).map(|(at, ..)| at).max();
-    let silent_s =
-        passed.map_or((newest - first) as f64 / 1000.0 + first_period_s, |at| (newest - at) as f64 / 1000.0);
+    let passed = loops().rfind(|(_, passed, _)| *passed);
+    let silent_s = match passed {
+        Some((at, ..)) => (newest - at) as f64 / 1000.0,
+        None => (newest - first) as f64 / 1000.0 + first_period_s,
+    };
     (history.seconds > 0.0).then(|| history.counted / history.seconds * silent_s)
 }
 

@@ -145,7 +145,7 @@ pub(crate) fn counted(
     let summed_up = SummedUp::of(samples);
     for sample in samples.iter().filter(|s| s.what.is_traffic()) {
         own.newest_at = own.newest_at.max(sample.at);
-        quality = quality.with(Quality(sample.quality)).with(health.quality(sample.sensor));
+        quality = quality.with(Quality(sample.quality.into())).with(health.quality(sample.sensor));
         longest_ms = longest_ms.max(context.devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms));
         let age_s = ((now - sample.at) as f64 / 1000.0).max(0.0);
         match sample.what {

@@ -70,8 +70,6 @@ pub(crate) struct Partition {
     /// Link -> place in `cells`.
     places: FxHashMap<u32, u32>,
     cells: Vec<Cell>,
-    /// Places of cells that heard something since the last boundary.
-    dirty: Vec<u32>,
     rota: Rota,
     frozen: VecDeque<Frozen>,
     pub(crate) typical: Typical,
@@ -119,7 +117,6 @@ pub(crate) struct Saved<'a> {
     pair_times: Vec<PairTime>,
     strangers: Vec<SensorId>,
     cells: Cow<'a, [Cell]>,
-    dirty: Vec<u32>,
     rota: Cow<'a, Rota>,
     frozen: Cow<'a, VecDeque<Frozen>>,
     typical: Typical,
@@ -140,7 +137,6 @@ impl Partition {
             strangers: FxHashMap::default(),
             places: FxHashMap::default(),
             cells: Vec::new(),
-            dirty: Vec::new(),
             rota: Rota::default(),
             frozen: VecDeque::new(),
             typical: Typical::default(),
@@ -223,25 +219,21 @@ impl Partition {
                 }
             }
             cell.take(sample);
-            if !cell.dirty {
-                cell.dirty = true;
-                self.dirty.push(at_place.cell);
-            }
+            self.rota.hear(at_place.cell);
         }
     }
 
     /// Estimates the links that heard something; calls `tell` with each state that changed.
-    pub(crate) fn estimate_dirty(
+    pub(crate) fn estimate_heard(
         &mut self,
         at: Timestamp,
         context: &Context<'_>,
         mut tell: impl FnMut(u32, &Told),
     ) {
-        let dirty = self.rota.in_order(&self.cells, self.dirty.drain(..));
-        for (i, &place) in dirty.iter().enumerate() {
-            fetch(&self.cells, i, &dirty, |place| *place);
+        let heard = self.rota.heard(&self.cells);
+        for (i, &place) in heard.iter().enumerate() {
+            self.fetch(i, &heard, |place| *place, context);
             let cell = &mut self.cells[place as usize];
-            cell.dirty = false;
             cell.estimate(at, &self.typical, &self.health, context);
             self.rota.estimated(place, at, cell);
             if let Some(told) = cell.news(at, &self.typical, context) {
@@ -261,12 +253,11 @@ impl Partition {
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
         let (mut own, mut signs) = (Vec::new(), Vec::new());
         let mut minute = Learned::default();
-        let due = self.rota.due(&self.cells, self.dirty.drain(..), at, learns);
+        let due = self.rota.due(&self.cells, at, learns);
         for (i, &(place, turn)) in due.iter().enumerate() {
-            fetch(&self.cells, i, &due, |(place, _)| *place);
+            self.fetch(i, &due, |(place, _)| *place, context);
             let cell = &mut self.cells[place as usize];
             if turn == Turn::Estimate {
-                cell.dirty = false;
                 cell.estimate(at, &self.typical, &self.health, context);
                 self.rota.estimated(place, at, cell);
                 if let Some(told) = cell.news(at, &self.typical, context) {
@@ -290,6 +281,18 @@ impl Partition {
         let pair_times = std::mem::take(&mut self.pair_times);
         let (partition, typical) = (self.number, self.typical);
         self.frozen.push_back(Frozen { at, partition, typical, own, faults, turned, pair_times, signs });
+    }
+
+    /// Asks for the memory of the next few cells at once, so that the misses of the cache overlap: a link's readings lie wherever it was
+    /// heard of first, and waiting for them one after the other takes as long as half of the estimates. `i`: the one whose turn it is.
+    fn fetch<T>(&self, i: usize, due: &[T], place: impl Fn(&T) -> u32, context: &Context<'_>) {
+        const AT_ONCE: usize = 16;
+        if i.is_multiple_of(AT_ONCE) {
+            let next = || due[i..].iter().take(AT_ONCE).map(|next| &self.cells[place(next) as usize]);
+            next().for_each(Cell::fetch);
+            next().for_each(Cell::fetch_readings);
+            next().for_each(|cell| cell.fetch_others(&self.health, context));
+        }
     }
 
     /// Learns from the newest minute of a link.
@@ -392,7 +395,6 @@ impl Partition {
             pair_times: self.pair_times.clone(),
             strangers: strangers.into_iter().map(|(sensor, _)| sensor.clone()).collect(),
             cells: Cow::Borrowed(&self.cells),
-            dirty: self.dirty.clone(),
             rota: Cow::Borrowed(&self.rota),
             frozen: Cow::Borrowed(&self.frozen),
             typical: self.typical,
@@ -413,20 +415,10 @@ impl Partition {
             strangers: saved.strangers.into_iter().zip(known_sensors as u32..).collect(),
             places: saved.cells.iter().map(|cell| cell.link).zip(0..).collect(),
             cells: saved.cells.into_owned(),
-            dirty: saved.dirty,
             rota: saved.rota.into_owned(),
             frozen: saved.frozen.into_owned(),
             typical: saved.typical,
         }
-    }
-}
-
-/// Asks for the memory of the next few cells at once, so that the misses of the cache overlap: a link's readings lie wherever it was
-/// heard of first, and waiting for them one after the other takes as long as a third of the estimates. `i`: the one whose turn it is.
-fn fetch<T>(cells: &[Cell], i: usize, due: &[T], place: impl Fn(&T) -> u32) {
-    const AT_ONCE: usize = 16;
-    if i.is_multiple_of(AT_ONCE) {
-        due[i..].iter().take(AT_ONCE).for_each(|next| cells[place(next) as usize].fetch());
     }
 }
 

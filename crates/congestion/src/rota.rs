@@ -16,6 +16,9 @@ const FADED_MS: i64 = 60_000;
 /// Never: the cell has nothing left that could age.
 const NEVER: i64 = i64::MAX;
 
+/// The cell has heard something.
+const AT_ONCE: i64 = i64::MIN;
+
 /// What is to be done with a cell at a graph boundary.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Turn {
@@ -31,41 +34,50 @@ pub(crate) enum Turn {
 /// By place of the cells.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rota {
-    /// Log time at which a cell is to be estimated anew though nothing is heard, ms.
+    /// Log time at which a cell is to be estimated anew though nothing is heard, ms; `AT_ONCE` where something was.
     again_at: Vec<i64>,
     /// Whether a cell was estimated since the graph stage was last handed its estimate.
     unhanded: Vec<bool>,
-    /// Link of each place.
+    /// Cells that have heard something since they were estimated.
+    heard: Vec<u32>,
+    /// Places, in the order of their links.
     #[serde(skip)]
-    links: Vec<u32>,
+    in_order: Vec<u32>,
+    /// Where each place is in that order.
+    #[serde(skip)]
+    ranks: Vec<u32>,
 }
 
 impl Rota {
-    /// Returns places in the order of their links, not of arrival.
-    pub(crate) fn in_order(&mut self, cells: &[Cell], places: impl Iterator<Item = u32>) -> Vec<u32> {
+    /// Notes that a cell has heard something.
+    pub(crate) fn hear(&mut self, place: u32) {
+        if self.again_at.len() <= place as usize {
+            self.again_at.resize(place as usize + 1, NEVER);
+        }
+        let again_at = &mut self.again_at[place as usize];
+        if *again_at != AT_ONCE {
+            *again_at = AT_ONCE;
+            self.heard.push(place);
+        }
+    }
+
+    /// Returns the places that have heard something, in the order of their links, not of arrival.
+    pub(crate) fn heard(&mut self, cells: &[Cell]) -> Vec<u32> {
         self.make_room(cells);
-        let mut keyed: Vec<(u32, u32)> = places.map(|place| (self.links[place as usize], place)).collect();
-        keyed.sort_unstable();
-        keyed.into_iter().map(|(_, place)| place).collect()
+        let mut heard: Vec<u32> = self.heard.drain(..).map(|place| self.ranks[place as usize]).collect();
+        heard.sort_unstable();
+        heard.iter_mut().for_each(|place| *place = self.in_order[*place as usize]);
+        heard
     }
 
     /// Begins a graph boundary; returns the places whose turn it is to do something, in the order of links. `live`: whether that is
     /// so of those of which nothing is new.
-    pub(crate) fn due(
-        &mut self,
-        cells: &[Cell],
-        dirty: impl Iterator<Item = u32>,
-        at: Timestamp,
-        live: bool,
-    ) -> Vec<(u32, Turn)> {
+    pub(crate) fn due(&mut self, cells: &[Cell], at: Timestamp, live: bool) -> Vec<(u32, Turn)> {
         self.make_room(cells);
-        dirty.for_each(|place| self.again_at[place as usize] = at.as_millis());
+        self.heard.clear();
         let least = if live { Turn::Live } else { Turn::Hand };
-        let turns =
-            (0..cells.len() as u32).map(|place| (self.links[place as usize], place, self.turn(place, at)));
-        let mut due: Vec<(u32, u32, Turn)> = turns.filter(|(_, _, turn)| *turn >= least).collect();
-        due.sort_unstable_by_key(|(link, ..)| *link);
-        due.into_iter().map(|(_, place, turn)| (place, turn)).collect()
+        let turns = self.in_order.iter().map(|&place| (place, self.turn(place, at)));
+        turns.filter(|(_, turn)| *turn >= least).collect()
     }
 
     fn turn(&self, place: u32, at: Timestamp) -> Turn {
@@ -89,8 +101,16 @@ impl Rota {
     }
 
     fn make_room(&mut self, cells: &[Cell]) {
-        let new = cells[self.links.len()..].iter().map(|cell| cell.link);
-        self.links.extend(new);
+        let known = self.in_order.len();
+        if known == cells.len() {
+            return;
+        }
+        self.in_order.extend(known as u32..cells.len() as u32);
+        self.in_order.sort_by_key(|place| cells[*place as usize].link);
+        self.ranks.resize(cells.len(), 0);
+        for (rank, place) in self.in_order.iter().enumerate() {
+            self.ranks[*place as usize] = rank as u32;
+        }
         self.again_at.resize(cells.len(), NEVER);
         self.unhanded.resize(cells.len(), false);
     }
@@ -108,7 +128,10 @@ mod tests {
     fn a_cell_is_estimated_when_it_hears_something_and_when_what_it_heard_has_aged() {
         let (mut rota, mut cells) = (Rota::default(), [Cell::new(9), Cell::new(4)]);
         cells[0].live = true;
-        let due = |rota: &mut Rota, dirty: &[u32], s| rota.due(&cells, dirty.iter().copied(), at(s), true);
+        let due = |rota: &mut Rota, heard: &[u32], s| {
+            heard.iter().for_each(|place| rota.hear(*place));
+            rota.due(&cells, at(s), true)
+        };
         assert_eq!(due(&mut rota, &[0], 5), [(0, Turn::Estimate)]);
         rota.estimated(0, at(5), &cells[0]);
         assert_eq!(due(&mut rota, &[], 10), [(0, Turn::Hand)]);
@@ -120,9 +143,10 @@ mod tests {
     #[test]
     fn a_cell_of_which_nothing_is_left_is_left_alone() {
         let (mut rota, cells) = (Rota::default(), [Cell::new(0)]);
-        rota.due(&cells, [0].into_iter(), at(5), true);
+        rota.hear(0);
+        rota.due(&cells, at(5), true);
         rota.estimated(0, at(5), &cells[0]);
         rota.handed(0);
-        assert_eq!(rota.due(&cells, [].into_iter(), at(5000), true), []);
+        assert_eq!(rota.due(&cells, at(5000), true), []);
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Sample {
     pub(crate) sensor: u32,
     /// 0 = all lanes.
     pub(crate) lane: u8,
-    /// Flags of [`Quality`].
-    pub(crate) quality: u32,
+    /// Flags of [`Quality`](model::Quality), all that there are.
+    pub(crate) quality: u16,
     /// What was measured.
     pub(crate) what: What,
 }
@@ -68,7 +68,7 @@ impl Sample {
     }
 
     /// All that `order` leaves out.
-    fn rest(&self) -> (u32, [u32; 5]) {
+    fn rest(&self) -> (u16, [u32; 5]) {
         let numbers = match self.what {
             What::Count { period_s, pcu, mcu, persons, occupancy, .. } => {
                 [period_s, pcu, mcu, persons, occupancy]
@@ -98,7 +98,7 @@ pub(crate) fn of(
     at: Timestamp,
     config: &Config,
 ) -> impl Iterator<Item = Sample> + use<> {
-    let (at, lane, quality) = (at.as_millis(), observation.lane.unwrap_or(0), observation.quality.0);
+    let (at, lane, quality) = (at.as_millis(), observation.lane.unwrap_or(0), observation.quality.0 as u16);
     let sample = move |what| Sample { at, sensor, lane, quality, what };
     [measured(observation, sensor, config), queue(&observation.reading)].into_iter().flatten().map(sample)
 }

@@ -148,10 +148,10 @@ pub(crate) fn pairs(
     let pair = |&sensor: &u32| {
         let mut own = None;
         let keep = |means, heard: Heard, _: &Regimes| own = Some((means, heard.seen));
-        delay::joined(rest, &told(sensor, true), scale, site, typical, parts, keep);
+        delay::joined(rest, &told(sensor, true), scale, (site, &rest), typical, parts, keep);
         let (means, seen) = own?;
         let others = told(sensor, false);
-        let foretold = delay::joined(rest, &others, scale, site, typical, parts, |_, _, _| ());
+        let foretold = delay::joined(rest, &others, scale, (site, &rest), typical, parts, |_, _, _| ());
         let seen = Belief { var: seen.var / health.scatter_of(sensor), ..seen };
         Some(Pair { sensor, means, seen, foretold })
     };

@@ -17,9 +17,10 @@ impl Window {
         self.samples.insert(place, sample);
     }
 
-    /// Returns what ended before that event time, oldest first.
+    /// Returns what ended before that event time, oldest first: little of it mostly, so that a search from the start is short.
     pub(crate) fn before(&self, at: i64) -> &[Sample] {
-        &self.samples[..self.samples.partition_point(|s| s.at < at)]
+        let end = self.samples.iter().position(|s| s.at >= at).unwrap_or(self.samples.len());
+        &self.samples[..end]
     }
 
     /// Forgets what ended before that event time.

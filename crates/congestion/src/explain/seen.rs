@@ -91,7 +91,8 @@ fn sensors(
             readings: group.readings,
             age_s: age_s(group.newest, now),
             newest: said(&group.newest.what),
-            quality: Quality(group.newest.quality).with(partition.health().quality(group.newest.sensor)),
+            quality: Quality(group.newest.quality.into())
+                .with(partition.health().quality(group.newest.sensor)),
             weight: total(group.parts.iter().map(weigh)),
             scatter: scatter(group.newest.sensor, partition),
         })
