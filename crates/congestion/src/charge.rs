@@ -45,39 +45,62 @@ const LEAST: f64 = 1e-6;
 /// `lost`: by place, what is lost on each link.
 pub(crate) fn charged(forest: &Forest, mut lost: Vec<Delay>) -> Vec<Delay> {
     let mut charged = vec![Delay::default(); lost.len()];
-    let mut next = charged.clone();
-    // Where something is on its way, in order: so that sums are the same however long the others take.
-    let mut places: Vec<u32> = (0..lost.len() as u32).collect();
+    let mut after = charged.clone();
+    // Where something is on its way: most of it arrives long before the last does.
+    let (mut places, mut next) = (Places::all(lost.len()), Places::none(lost.len()));
     for _ in 0..STEPS {
-        let mut reached = Vec::new();
-        for place in places.drain(..).map(|place| place as usize) {
+        let mut arrived = true;
+        places.take_each(|place| {
             let delay = std::mem::take(&mut lost[place]);
             let head = forest.heads[place] as usize;
             if place == head || delay.vehicles < LEAST {
                 charged[head] += delay;
-                continue;
+                return;
             }
+            arrived = false;
             let ways = forest.ways(place);
             let sum: f64 = ways.iter().map(|way| way.weight).sum();
             for way in ways {
-                let after = &mut next[way.place as usize];
-                if after.vehicles == 0.0 {
-                    reached.push(way.place);
-                }
-                *after += delay * (way.weight / sum);
+                after[way.place as usize] += delay * (way.weight / sum);
+                next.add(way.place as usize);
             }
-        }
-        if reached.is_empty() {
+        });
+        if arrived {
             break;
         }
-        reached.sort_unstable();
-        places = reached;
-        std::mem::swap(&mut lost, &mut next);
+        std::mem::swap(&mut lost, &mut after);
+        std::mem::swap(&mut places, &mut next);
     }
-    for place in places {
-        charged[forest.heads[place as usize] as usize] += lost[place as usize];
-    }
+    places.take_each(|place| charged[forest.heads[place] as usize] += lost[place]);
     charged
+}
+
+/// A set of places, a bit each: taken in their order, so that no sum depends on how the set came about.
+struct Places(Vec<u64>);
+
+impl Places {
+    fn none(of: usize) -> Self {
+        Self(vec![0; of.div_ceil(64)])
+    }
+
+    fn all(of: usize) -> Self {
+        let mut all = Self::none(of);
+        (0..of).for_each(|place| all.add(place));
+        all
+    }
+
+    fn add(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    fn take_each(&mut self, mut each: impl FnMut(usize)) {
+        for (word, bits) in self.0.iter_mut().enumerate() {
+            while *bits > 0 {
+                each(64 * word + bits.trailing_zeros() as usize);
+                *bits &= *bits - 1;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -155,16 +155,16 @@ impl Side {
 pub(crate) fn flow(network: &Network, turns: &Turns, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
     let known = |of: &LinkIndex| Some(flow_vph[of.index()]).filter(|flow_vph| !flow_vph.is_nan());
     let (mut into, mut out) = (Side::default(), Side::default());
-    for (from, brought) in network.upstream(link).iter().zip(turns.brought(link)) {
+    let before = network.upstream(link).iter().zip(turns.brought(link));
+    for ((from, brought), mine) in before.zip(turns.leaving(link)) {
         if let Some(flow_vph) = known(from) {
-            into.take(flow_vph, turns.share(network, *from, link), f64::from(*brought));
+            into.take(flow_vph, f64::from(mine), f64::from(*brought));
         }
     }
-    for (to, share) in network.downstream(link).iter().zip(turns.of(link)) {
+    let after = network.downstream(link).iter().zip(turns.of(link));
+    for ((to, share), mine) in after.zip(turns.bringing(link)) {
         if let Some(flow_vph) = known(to) {
-            let place = network.upstream(*to).iter().position(|from| *from == link);
-            let mine = place.map_or(0.0, |place| f64::from(turns.brought(*to)[place]));
-            out.take(flow_vph, mine, f64::from(*share));
+            out.take(flow_vph, f64::from(mine), f64::from(*share));
         }
     }
     // Those that are not known bring as much as those that are, so a side is scaled up by the share that is known of it; and it

@@ -44,6 +44,10 @@ struct Map {
     share: Vec<f32>,
     /// Per link, the place of its first upstream link in `brought`; and at the end, the number of all.
     first_upstream: Vec<u32>,
+    /// Per link and upstream link, the place of the turn from there.
+    turn_from: Vec<u32>,
+    /// Per turn, the place in `brought` of the link that it comes from.
+    brought_by: Vec<u32>,
 }
 
 impl Turns {
@@ -66,6 +70,16 @@ impl Turns {
     /// Returns the share of each turn out of a link, in the order of [`Network::downstream`]; they add up to 1.
     pub(crate) fn of(&self, link: LinkIndex) -> &[f32] {
         &self.share[self.map.turns(link)]
+    }
+
+    /// Yields the share of those who leave each link before it that turns into a link, in the order of [`Network::upstream`].
+    pub(crate) fn leaving(&self, link: LinkIndex) -> impl Iterator<Item = f32> {
+        self.map.turn_from[self.map.upstream(link)].iter().map(|turn| self.share[*turn as usize])
+    }
+
+    /// Yields the share of each link behind a link that comes from it, in the order of [`Network::downstream`].
+    pub(crate) fn bringing(&self, link: LinkIndex) -> impl Iterator<Item = f32> {
+        self.map.brought_by[self.map.turns(link)].iter().map(|place| self.brought[*place as usize])
     }
 
     /// Returns the share of those who leave a link that turns into that other one.
@@ -114,10 +128,8 @@ impl Turns {
         let mut brought = Vec::with_capacity(self.share.len());
         for link in network.indices() {
             let start = brought.len();
-            brought.extend(network.upstream(link).iter().map(|from| {
-                let share = self.share(network, *from, link) as f32;
-                share * network.link(*from).lanes.max(0.5)
-            }));
+            let before = network.upstream(link).iter().zip(self.leaving(link));
+            brought.extend(before.map(|(from, share)| share * network.link(*from).lanes.max(0.5)));
             let sum: f32 = brought[start..].iter().sum();
             brought[start..].iter_mut().for_each(|share| *share /= sum.max(f32::MIN_POSITIVE));
         }
@@ -127,8 +139,8 @@ impl Turns {
     /// Returns what the links before it bring into a link, veh/h; `None` where the flow of one of them is not known.
     fn brought_vph(&self, network: &Network, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
         let before = network.upstream(link);
-        let brought: f64 =
-            before.iter().map(|from| flow_vph[from.index()] * self.share(network, *from, link)).sum();
+        let leaving = before.iter().zip(self.leaving(link));
+        let brought: f64 = leaving.map(|(from, share)| flow_vph[from.index()] * f64::from(share)).sum();
         (!before.is_empty() && brought.is_finite()).then_some(brought)
     }
 
@@ -147,7 +159,7 @@ impl Turns {
 
 impl Map {
     fn of(network: &Network) -> Self {
-        let mut map = Self { first: vec![0], share: Vec::new(), first_upstream: vec![0] };
+        let mut map = Self { first: vec![0], first_upstream: vec![0], ..Self::default() };
         let mut upstream = 0;
         for link in network.indices() {
             let weight =
@@ -159,6 +171,18 @@ impl Map {
             upstream += network.upstream(link).len() as u32;
             map.first_upstream.push(upstream);
         }
+        let place = |all: &[LinkIndex], link| {
+            let place = all.iter().position(|other| *other == link);
+            place.expect("each turn leads from a link into one behind it")
+        };
+        let turn = |from: LinkIndex, into| map.turns(from).start + place(network.downstream(from), into);
+        let by = |from, into: LinkIndex| map.upstream(into).start + place(network.upstream(into), from);
+        let (mut turn_from, mut brought_by) = (Vec::new(), Vec::new());
+        for link in network.indices() {
+            turn_from.extend(network.upstream(link).iter().map(|from| turn(*from, link) as u32));
+            brought_by.extend(network.downstream(link).iter().map(|into| by(link, *into) as u32));
+        }
+        (map.turn_from, map.brought_by) = (turn_from, brought_by);
         map
     }
 

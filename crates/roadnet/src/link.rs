@@ -14,6 +14,7 @@ pub struct NodeIndex(pub u32);
 
 impl LinkIndex {
     /// Returns the place as a vector's index.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -21,6 +22,7 @@ impl LinkIndex {
 
 impl NodeIndex {
     /// Returns the place as a vector's index.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

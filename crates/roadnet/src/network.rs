@@ -96,6 +96,7 @@ impl Network {
     ///
     /// # Panics
     /// When the index is of another network.
+    #[inline]
     pub fn link(&self, link: LinkIndex) -> &Link {
         &self.graph.links[link.index()]
     }
@@ -109,6 +110,7 @@ impl Network {
     }
 
     /// Returns a link's vertices from start to end, at least two.
+    #[inline]
     pub fn geometry(&self, link: LinkIndex) -> &[Point] {
         self.graph.geometry.row(link.index())
     }
@@ -119,11 +121,13 @@ impl Network {
     }
 
     /// Returns the links that may follow this one.
+    #[inline]
     pub fn downstream(&self, link: LinkIndex) -> &[LinkIndex] {
         self.graph.turns.row(link.index())
     }
 
     /// Returns the links that this one may follow.
+    #[inline]
     pub fn upstream(&self, link: LinkIndex) -> &[LinkIndex] {
         self.upstream.row(link.index())
     }

@@ -25,6 +25,7 @@ impl<T> Rows<T> {
             .push(u32::try_from(self.items.len()).expect("a network has fewer than 2^32 vertices and turns"));
     }
 
+    #[inline]
     pub(crate) fn row(&self, index: usize) -> &[T] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.items[start as usize..self.ends[index] as usize]
