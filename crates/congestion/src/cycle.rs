@@ -19,6 +19,16 @@ impl Cycle {
         !self.length_s.is_nan()
     }
 
+    /// Returns it in whole seconds: finer steps would be told each minute.
+    pub(crate) fn rounded(&self) -> Self {
+        Self { red_s: self.red_s.round(), length_s: self.length_s.round() }
+    }
+
+    /// Returns how long it takes, s, where that is known.
+    pub(crate) fn known_s(&self) -> Option<f64> {
+        Some(self.length_s).filter(|_| self.is_known())
+    }
+
     /// Returns what a vehicle that comes at random loses at the red, s: `r^2 / 2C` (Webster 1958, at low flow).
     pub(crate) fn uniform_delay_s(&self) -> f64 {
         self.red_s * self.red_s / (2.0 * self.length_s)

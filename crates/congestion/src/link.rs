@@ -143,7 +143,7 @@ impl Cell {
             self.own.quality |= Quality::SENSOR_SUSPECT.0;
         }
         if context.config.parts.signal_delay {
-            self.own.cycle = self.splits.cycle();
+            self.own.cycle = self.splits.cycle().rounded();
         }
         let typical = &typical.at_signal(&self.own.cycle);
         let sums = self.sums(&samples, now, health, context);
@@ -281,7 +281,7 @@ impl Cell {
             site: &context.sites[self.link as usize],
             devices: context.devices,
             health,
-            cycle_s: self.splits.cycle_s(),
+            cycle_s: self.splits.cycle().known_s(),
         };
         let new = past.signs();
         if new == self.signs {

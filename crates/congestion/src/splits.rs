@@ -27,9 +27,6 @@ const MOST_GROUPS: usize = 16;
 /// A group that told nothing for so long is gone, ms.
 const GONE_MS: i64 = 3_600_000;
 
-/// Between green and red (NCHRP 812, chapter 6: 3 to 5 s).
-const AMBER_S: f64 = 3.0;
-
 /// Greens and reds that make a usual.
 const ENOUGH: f32 = 3.0;
 
@@ -79,17 +76,12 @@ impl Times {
         [green_s, greens, red_s, reds, amber_s, ambers].into_iter().for_each(|sum| *sum *= KEPT);
     }
 
+    /// A cycle is a green, the amber after it where one is told, and a red.
     fn cycle(&self) -> Option<Cycle> {
-        let split = self.split(ENOUGH)?;
-        let red_s = f64::from(self.red_s / self.reds);
-        Some(Cycle { red_s, length_s: red_s / (1.0 - split) + AMBER_S })
-    }
-
-    /// Returns how long a green, the amber after it where one is told, and a red are together, s.
-    fn cycle_s(&self) -> Option<f64> {
         self.split(ENOUGH)?;
         let amber_s = if self.ambers >= ENOUGH { self.amber_s / self.ambers } else { 0.0 };
-        Some(f64::from(self.green_s / self.greens + amber_s + self.red_s / self.reds))
+        let (green_s, red_s) = (self.green_s / self.greens, self.red_s / self.reds);
+        Some(Cycle { red_s: f64::from(red_s), length_s: f64::from(green_s + amber_s + red_s) })
     }
 
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
@@ -160,16 +152,9 @@ impl Splits {
     pub(crate) fn cycle(&self) -> Cycle {
         let known = || self.0.iter().filter_map(|group| group.usual.cycle());
         let count = known().count() as f64;
-        // Whole seconds: finer steps would be told each minute. No number is what none has told.
-        let mean_s = |of: fn(Cycle) -> f64| (known().map(of).sum::<f64>() / count).round();
+        // No number is what none has told.
+        let mean_s = |of: fn(Cycle) -> f64| known().map(of).sum::<f64>() / count;
         Cycle { red_s: mean_s(|cycle| cycle.red_s), length_s: mean_s(|cycle| cycle.length_s) }
-    }
-
-    /// Returns the usual cycle, s: the mean of the groups that have told enough.
-    pub(crate) fn cycle_s(&self) -> Option<f64> {
-        let known = || self.0.iter().filter_map(|group| group.usual.cycle_s());
-        let count = known().count();
-        (count > 0).then(|| known().sum::<f64>() / count as f64)
     }
 
     /// Returns the odds by which a jam is likelier because a split departs from its usual; `None` where no signal tells enough.
@@ -274,22 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cycle_is_known_when_enough_greens_and_reds_were_whole() {
-        let (mut splits, changes) = (Splits::default(), cycles([20; 10]));
-        changes[..6].iter().for_each(|sample| splits.settle(sample));
-        assert!(!splits.cycle().is_known());
-        changes[6..].iter().for_each(|sample| splits.settle(sample));
-        // No amber is told here: red takes its place, and it is counted beside it.
-        assert_eq!(splits.cycle(), Cycle { red_s: 40.0, length_s: 63.0 });
-    }
-
-    #[test]
     fn a_cycle_is_its_green_its_amber_and_its_red() {
         let mut splits = Splits::default();
         cycles([20; 10]).iter().for_each(|sample| splits.settle(sample));
-        assert_eq!(splits.cycle_s().map(f64::round), Some(60.0));
+        assert_eq!(splits.cycle().rounded().length_s, 60.0);
         let mut with_amber = Splits::default();
-        assert_eq!(with_amber.cycle_s(), None);
+        assert!(!with_amber.cycle().is_known());
         for sample in cycles([20; 10]) {
             let What::Signal { state, .. } = sample.what else { unreachable!() };
             if state == SignalState::Red {
@@ -297,7 +272,7 @@ mod tests {
             }
             with_amber.settle(&sample);
         }
-        assert_eq!(with_amber.cycle_s().map(f64::round), Some(60.0));
+        assert_eq!(with_amber.cycle().rounded().length_s, 60.0);
     }
 
     #[test]
