@@ -46,6 +46,11 @@ impl Chance {
         Self { moving, still }
     }
 
+    /// Returns the probability that nobody moves.
+    pub(crate) fn still(&self) -> f64 {
+        self.still
+    }
+
     /// Returns the probability that `y` is above that.
     pub(crate) fn above(&self, y: f64) -> f64 {
         self.still + (1.0 - self.still) * self.moving.above(y)

@@ -196,6 +196,8 @@ pub struct Believed {
     pub jam: Speed,
     /// Probability that it is jammed.
     pub jammed: f64,
+    /// Probability that it is jammed and nobody leaves it in this minute: its speed is 0 then.
+    pub standstill: f64,
     /// The factor by which the silence of its loops changed the odds of a jam; 1 = not at all, absent where no loop reports.
     pub silence_odds: Option<f64>,
     /// The same for a signal whose green or red is held; absent where no signal tells enough.
@@ -309,6 +311,7 @@ impl Analyzer {
                 free: speed(belief.free, site),
                 jam: speed(belief.jam, site),
                 jammed: belief.jammed,
+                standstill: judged.standstill,
                 silence_odds: seen.odds.silence,
                 signal_odds: seen.odds.signal,
             }),

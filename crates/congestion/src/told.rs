@@ -315,6 +315,24 @@ mod tests {
     }
 
     #[test]
+    fn a_jam_that_stands_still_is_told_with_the_time_that_a_drive_takes_all_the_same() {
+        let (site, config, typical) = (Site::with_lanes(1.0), Config::default(), Typical::default());
+        let own = Own { flow_vph: 6.0, flow_pcuph: 6.0, ..jammed(0.99) };
+        let told = Told::of(
+            Timestamp::from_millis(0),
+            &Basis::of_sensors(&own, &site, &typical),
+            &mut Level::default(),
+            &config,
+        );
+        let state = told.state("l".into(), &site);
+        assert_eq!(
+            (state.speed_kmh, state.speed_lo_kmh, state.congested),
+            (Some(0.0), Some(0.0), Some(true))
+        );
+        assert!(state.travel_time_s.unwrap() > 3.0 * site.free_s() as f32);
+    }
+
+    #[test]
     fn a_jam_fills_a_link_that_is_as_long_as_a_vehicle() {
         let site = Site { length_m: 5.0, ..Site::with_lanes(3.0) };
         let own = Own { flow_vph: 10.0, ..Own::NOTHING };

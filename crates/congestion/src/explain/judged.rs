@@ -15,6 +15,7 @@ use crate::told::Basis;
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) belief: Option<Regimes>,
+    pub(super) standstill: f64,
     pub(super) chain: Vec<Step>,
     pub(super) class: Option<Class>,
     pub(super) measure: Option<Measure>,
@@ -42,6 +43,7 @@ pub(super) fn of(
 fn judge(stages: &[(Stage, Regimes)], basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Judged {
     Judged {
         belief: Some(*basis.belief),
+        standstill: basis.chance().still(),
         chain: chain::of(stages, basis),
         class: class(basis, state, context),
         measure: measure(basis, state, context),

@@ -24,6 +24,9 @@ fn the_numbers_of_an_explanation_are_those_of_the_published_state() {
         assert_eq!((Some(class.level), Some(class.congested)), (state.level_of_service, state.congested));
         assert!(near(class.share * explained.road.free_flow_kmh, f64::from(state.speed_kmh.unwrap())));
         assert!(near(class.levels.iter().sum(), 1.0), "{:?}", class.levels);
+        let believed = explained.believed.expect("all links are reached");
+        assert!(believed.standstill <= believed.jammed);
+        assert_eq!(state.speed_kmh == Some(0.0), believed.standstill >= 0.5);
         let bar = if class.congested { class.congested_kept_bar } else { class.congested_bar };
         assert_eq!(class.congested_probability >= bar, class.congested);
         if let Some(measure) = explained.measure {

@@ -179,7 +179,12 @@ fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
     }
     let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
     writeln!(f, "  {free:>5.1} %: free, {}", Shown(believed.free))?;
-    writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))
+    writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))?;
+    let still = 100.0 * believed.standstill;
+    if still < 0.05 {
+        return Ok(());
+    }
+    writeln!(f, "           of that {still:.1} %: nobody leaves it in this minute, 0 km/h")
 }
 
 fn neighbours(f: &mut Formatter<'_>, neighbours: &[Neighbour]) -> fmt::Result {
