@@ -90,9 +90,8 @@ fn red_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
     if !site.signal {
         return 0.0;
     }
-    let cycle = if own.cycle.is_known() { &own.cycle } else { &typical.cycle };
     let lost = 1.0 - (-belief.free.y).exp() / typical.running_share;
-    (lost.max(0.0) * cycle.red_spread()).powi(2)
+    (lost.max(0.0) * typical.at_signal(&own.cycle).cycle.red_spread()).powi(2)
 }
 
 #[cfg(test)]

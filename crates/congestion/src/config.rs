@@ -178,7 +178,7 @@ impl Default for Config {
             max_skew_s: 60.0,
             // The contract's definition.
             congested_share: 0.40,
-            // A missed jam costs what three to four false ones do. A bar at half of the F1 that can be reached is also the one
+            // A missed jam costs what three false ones do. A bar at half of the F1 that can be reached is also the one
             // that reaches it (Lipton et al. 2014).
             congested_probability: 0.25,
             hysteresis_probability: 0.04,

@@ -20,7 +20,7 @@ use crate::site::Site;
 pub(crate) struct Typical {
     /// Seconds lost at a signal.
     pub(crate) signal_s: f64,
-    /// Of the signals that tell their times.
+    /// Mean cycle of the signals that tell their times.
     pub(crate) cycle: Cycle,
     /// Running speed as a share of free flow.
     pub(crate) running_share: f64,

@@ -109,12 +109,12 @@ impl Incidents {
         }
         let (network, link) = (context.network, LinkIndex(link));
         let fewer = |at: &LinkIndex| self.signs.get(&at.0).map_or(0.0, |s| sign::nats(s, Kind::FewerCome));
-        let ahead = network.downstream(link).iter();
-        let behind = network.upstream(link).iter();
+        let ahead = network.downstream(link).iter().zip(around.turns.of(link));
+        let behind = network.upstream(link).iter().zip(around.turns.leaving(link));
         Beside {
             jammed_ahead,
-            starved: ahead.map(|next| fewer(next) * around.turns.share(network, link, *next)).sum(),
-            fewer_come: behind.map(|next| fewer(next) * around.turns.share(network, *next, link)).sum(),
+            starved: ahead.map(|(next, share)| fewer(next) * f64::from(*share)).sum(),
+            fewer_come: behind.map(|(next, share)| fewer(next) * f64::from(share)).sum(),
         }
     }
 

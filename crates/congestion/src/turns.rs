@@ -83,6 +83,7 @@ impl Turns {
     }
 
     /// Returns the share of those who leave a link that turns into that other one.
+    #[cfg(test)]
     pub(crate) fn share(&self, network: &Network, from: LinkIndex, into: LinkIndex) -> f64 {
         let place = network.downstream(from).iter().position(|next| *next == into);
         place.map_or(0.0, |place| f64::from(self.of(from)[place]))
