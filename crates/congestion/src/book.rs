@@ -9,10 +9,9 @@ use crate::partition::Context;
 use crate::recurrence::{Recurrence, Recurs};
 
 /// One queue as found at one boundary.
-pub(crate) struct Found {
+pub(crate) struct Found<'a> {
     pub(crate) head: u32,
-    pub(crate) links: Vec<u32>,
-    pub(crate) tail: u32,
+    pub(crate) links: &'a [u32],
     pub(crate) length_m: f64,
     /// Charged to the head, h per h; `None` where no flow is known of those that it holds back.
     pub(crate) delay_rate: Option<Delay>,
@@ -65,7 +64,7 @@ impl Book {
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
-        found: Vec<Found>,
+        found: Vec<Found<'_>>,
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
@@ -106,7 +105,7 @@ impl Book {
 }
 
 impl Open {
-    fn new(at: Timestamp, queue: &Found) -> Self {
+    fn new(at: Timestamp, queue: &Found<'_>) -> Self {
         Self {
             head: queue.head,
             opened_at: at,
@@ -123,7 +122,7 @@ impl Open {
     }
 
     /// Takes what was found after another step of so many seconds.
-    fn take(&mut self, at: Timestamp, queue: &Found, step_s: f64) {
+    fn take(&mut self, at: Timestamp, queue: &Found<'_>, step_s: f64) {
         if queue.kind == self.kind {
             self.agreed_at = at;
         } else if (at - self.agreed_at) as f64 / 1000.0 >= GROWTH_S {
@@ -135,7 +134,7 @@ impl Open {
         }
     }
 
-    fn is_news(&self, queue: &Found, at: Timestamp, context: &Context<'_>) -> bool {
+    fn is_news(&self, queue: &Found<'_>, at: Timestamp, context: &Context<'_>) -> bool {
         let config = &context.config.queue;
         if self.revision == 0 {
             return true;
@@ -152,7 +151,7 @@ impl Open {
 
     fn news(
         &mut self,
-        queue: Found,
+        queue: Found<'_>,
         at: Timestamp,
         recurs: Option<Recurs>,
         context: &Context<'_>,
@@ -160,11 +159,11 @@ impl Open {
         self.revision += 1;
         self.told_at = at;
         self.told_length_m = queue.length_m;
-        self.links = queue.links;
+        self.links = queue.links.to_vec();
         self.told_kind = self.kind;
         let change = if self.revision == 1 { EventChange::Opened } else { EventChange::Updated };
         let mut event = self.event(change, at, context);
-        event.tail_link = Some(link_id(context, queue.tail));
+        event.tail_link = Some(link_id(context, tail(self.head, &self.links, context)));
         event.queue_m = Some(queue.length_m.round() as f32);
         event.confidence = Some((queue.probability * 100.0).round() as f32 / 100.0);
         // Of a length that grows evenly the faded one lags by what it grows in that time.
@@ -190,6 +189,25 @@ impl Open {
         event.delay_person_h = self.delay.map(|delay| hundredths(delay.persons));
         event
     }
+}
+
+/// Returns the link of a queue that begins furthest from its head.
+fn tail(head: u32, links: &[u32], context: &Context<'_>) -> u32 {
+    let mut tail = (f64::MIN, head);
+    for &link in links {
+        let far = distance(head, link, context);
+        if far > tail.0 {
+            tail = (far, link);
+        }
+    }
+    tail.1
+}
+
+/// Squared distance between the starts of two links, in degrees: only compared.
+fn distance(a: u32, b: u32, context: &Context<'_>) -> f64 {
+    let start = |link: u32| context.network.geometry(roadnet::LinkIndex(link))[0];
+    let (a, b) = (start(a), start(b));
+    (a.lon - b.lon).powi(2) + (a.lat - b.lat).powi(2)
 }
 
 fn counted(links: usize) -> String {

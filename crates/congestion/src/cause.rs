@@ -10,7 +10,7 @@ use roadnet::LinkIndex;
 
 use crate::capacity::{Capacities, Used};
 use crate::partition::Context;
-use crate::queue::Picture;
+use crate::picture::Picture;
 
 /// HCM 6, chapter 12: a bottleneck that discharges its queue passes some per cent less than it can; counts of a minute add as much.
 const AS_IT_CAN: f64 = 0.9;

@@ -10,6 +10,7 @@ use std::ops::{AddAssign, Mul};
 use serde::{Deserialize, Serialize};
 
 use crate::forest::Forest;
+use crate::set::Set;
 
 /// Delay: of vehicles and of those in them; h, or h per h.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub(crate) fn charged(forest: &Forest, mut lost: Vec<Delay>) -> Vec<Delay> {
     let mut charged = vec![Delay::default(); lost.len()];
     let mut after = charged.clone();
     // Where something is on its way: most of it arrives long before the last does.
-    let (mut places, mut next) = (Places::all(lost.len()), Places::none(lost.len()));
+    let (mut places, mut next) = (Set::all(lost.len()), Set::default());
     for _ in 0..STEPS {
         let mut arrived = true;
         places.take_each(|place| {
@@ -75,34 +76,6 @@ pub(crate) fn charged(forest: &Forest, mut lost: Vec<Delay>) -> Vec<Delay> {
     charged
 }
 
-/// A set of places, a bit each: taken in their order, so that no sum depends on how the set came about.
-struct Places(Vec<u64>);
-
-impl Places {
-    fn none(of: usize) -> Self {
-        Self(vec![0; of.div_ceil(64)])
-    }
-
-    fn all(of: usize) -> Self {
-        let mut all = Self::none(of);
-        (0..of).for_each(|place| all.add(place));
-        all
-    }
-
-    fn add(&mut self, place: usize) {
-        self.0[place / 64] |= 1 << (place % 64);
-    }
-
-    fn take_each(&mut self, mut each: impl FnMut(usize)) {
-        for (word, bits) in self.0.iter_mut().enumerate() {
-            while *bits > 0 {
-                each(64 * word + bits.trailing_zeros() as usize);
-                *bits &= *bits - 1;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -121,7 +94,7 @@ mod tests {
             member: &vec![true; links],
             probability,
             onset: &vec![1; links],
-            y: &vec![1.5; links],
+            y: &|_| 1.5,
             least_share: 0.15,
             tolerance_ms: 60_000,
         };

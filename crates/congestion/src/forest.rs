@@ -20,8 +20,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) probability: &'a [f64],
     /// Per link: since when, ms.
     pub(crate) onset: &'a [i64],
-    /// Per link: log travel-time index.
-    pub(crate) y: &'a [f64],
+    /// Log travel-time index of a member.
+    pub(crate) y: &'a dyn Fn(u32) -> f64,
     /// A smaller part of a link's traffic cannot hold back the link.
     pub(crate) least_share: f64,
     /// What is told of the one link may be that much later than of the other, ms.
@@ -37,8 +37,10 @@ pub(crate) struct Forest {
     /// By place: the end of its ways in `ways`; they begin where those of the place before end.
     ends: Vec<u32>,
     ways: Vec<Way>,
-    /// All places, tree by tree in the order of their heads, those of a tree sorted.
+    /// All links, tree by tree in the order of their heads, those of a tree sorted.
     by_tree: Vec<u32>,
+    /// By link: its place.
+    places: Vec<u32>,
 }
 
 /// A link that can hold back another one.
@@ -66,7 +68,7 @@ impl Ground<'_> {
             ways.extend(held_by.map(|(next, weight)| Way { place: places[next as usize], weight }));
             ends.push(ways.len() as u32);
         }
-        let mut forest = Forest { links, heads: Vec::new(), ends, ways, by_tree: Vec::new() };
+        let mut forest = Forest { links, heads: Vec::new(), ends, ways, by_tree: Vec::new(), places };
         forest.find_heads(self.y);
         forest.sort_by_tree();
         forest
@@ -94,7 +96,12 @@ impl Forest {
         &self.ways[start as usize..self.ends[place] as usize]
     }
 
-    /// Yields the place of each head and those of the links of its tree, sorted; in the order of heads.
+    /// Returns the place of a link of a queue.
+    pub(crate) fn place(&self, link: u32) -> usize {
+        self.places[link as usize] as usize
+    }
+
+    /// Yields the place of each head and the links of its tree, sorted; in the order of heads.
     pub(crate) fn trees(&self) -> impl Iterator<Item = (usize, &[u32])> {
         let mut left = &self.by_tree[..];
         self.sizes().into_iter().enumerate().filter(|(_, size)| *size > 0).map(move |(head, size)| {
@@ -111,7 +118,7 @@ impl Forest {
     }
 
     /// Follows each link to its head.
-    fn find_heads(&mut self, y: &[f64]) {
+    fn find_heads(&mut self, y: &dyn Fn(u32) -> f64) {
         let mut heads = vec![NO_PLACE; self.links.len()];
         let mut path: Vec<u32> = Vec::new();
         for start in 0..self.links.len() as u32 {
@@ -141,8 +148,8 @@ impl Forest {
         self.heads = heads;
     }
 
-    fn slowest(&self, ring: &[u32], y: &[f64]) -> u32 {
-        let y = |place: u32| y[self.links[place as usize] as usize];
+    fn slowest(&self, ring: &[u32], y: &dyn Fn(u32) -> f64) -> u32 {
+        let y = |place: u32| y(self.links[place as usize]);
         let slower = |a: &&u32, b: &&u32| y(**a).total_cmp(&y(**b)).then(b.cmp(a));
         *ring.iter().max_by(slower).expect("a ring has links")
     }
@@ -161,9 +168,9 @@ impl Forest {
             .scan(0, |start, size| Some(std::mem::replace(start, *start + size)))
             .collect();
         self.by_tree = vec![0; self.links.len()];
-        for (place, &head) in (0..).zip(&self.heads) {
+        for (&link, &head) in self.links.iter().zip(&self.heads) {
             let next = &mut next[head as usize];
-            self.by_tree[*next] = place;
+            self.by_tree[*next] = link;
             *next += 1;
         }
     }
@@ -203,13 +210,12 @@ mod tests {
                 member: &self.member,
                 probability: &self.probability,
                 onset: &self.onset,
-                y: &self.y,
+                y: &|link| self.y[link as usize],
                 least_share: 0.15,
                 tolerance_ms: 60_000,
             };
             let forest = ground.forest();
-            let links = |places: &[u32]| places.iter().map(|&place| forest.links[place as usize]).collect();
-            forest.trees().map(|(head, places)| (forest.links[head], links(places))).collect()
+            forest.trees().map(|(head, links)| (forest.links[head], links.to_vec())).collect()
         }
     }
 

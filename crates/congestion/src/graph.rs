@@ -20,7 +20,8 @@ use crate::neighbours::{self, Coupling};
 use crate::own::Own;
 use crate::pairs::Pairs;
 use crate::partition::{Context, Frozen};
-use crate::queue::{Picture, Queues};
+use crate::picture::Picture;
+use crate::queue::Queues;
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::smoothing::Smoothing;
@@ -150,13 +151,12 @@ impl Graph {
             if self.work.take_telling(link, at) {
                 let edge = self.own[link].congested_y(&context.sites[link], context.config);
                 self.work.congested[link] = self.belief[link].above(edge);
-                self.work.middle_y[link] = f64::NAN;
+                self.queues.judge_again(link);
                 if let Some(told) = self.news(at, link, context) {
                     tell(link as u32, &told);
                 }
             }
         }
-        let mut middle_y = std::mem::take(&mut self.work.middle_y);
         let picture = Picture {
             belief: &self.belief,
             flow_vph: &self.flow_vph,
@@ -166,10 +166,9 @@ impl Graph {
             seen: self.work.heard(),
             turns: &self.turns,
         };
-        self.queues.step(at, &picture, &mut middle_y, context, &mut events);
+        self.queues.step(at, &picture, context, &mut events);
         let around = Around { congested: &self.work.congested, heard: self.work.heard(), turns: &self.turns };
         self.incidents.step(at, &around, context, &mut events);
-        self.work.middle_y = middle_y;
         events
     }
 

@@ -10,18 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::book::{Book, Found};
 use crate::capacity::{self, Capacities};
 use crate::cause;
-use crate::charge::{self, Delay};
+use crate::charge;
 use crate::config::LEARN_EVERY_MS;
 use crate::explain;
 use crate::forest::{Forest, Ground};
-use crate::graph::Mix;
 use crate::own::Own;
 use crate::partition::Context;
-use crate::regime::Regimes;
+use crate::picture::{Picture, Stand};
+use crate::set::Set;
 use crate::site::Site;
 use crate::spillback::{Filled, Spillbacks};
-use crate::standing;
-use crate::turns::Turns;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Queues {
@@ -32,24 +30,16 @@ pub(crate) struct Queues {
     book: Book,
     capacities: Capacities,
     spillbacks: Spillbacks,
+    /// Links to be judged: something was told of them, or they wait to join or to leave. All others would be judged as before.
+    #[serde(skip)]
+    due: Set,
+    /// Per link that is part of a queue or may become one: as of when it was judged.
+    #[serde(skip)]
+    stands: Vec<Stand>,
 }
 
 /// A link on which there are fewer vehicles on average holds nobody back.
 const LEAST_VEHICLES: f64 = 0.5;
-
-/// What is known of all links at one boundary.
-pub(crate) struct Picture<'a> {
-    pub(crate) belief: &'a [Regimes],
-    pub(crate) flow_vph: &'a [f64],
-    pub(crate) own: &'a [Own],
-    /// Of those on links where nobody counts.
-    pub(crate) mix: Mix,
-    /// Probability that the link is congested.
-    pub(crate) congested: &'a [f64],
-    /// Whether the link's own sensors said anything in the last lateness.
-    pub(crate) seen: &'a [bool],
-    pub(crate) turns: &'a Turns,
-}
 
 impl Queues {
     pub(crate) fn new(links: usize) -> Self {
@@ -59,26 +49,24 @@ impl Queues {
             book: Book::default(),
             capacities: Capacities::new(links),
             spillbacks: Spillbacks::default(),
+            due: Set::default(),
+            stands: Vec::new(),
         }
     }
 
-    /// Takes a boundary. `y`: by link, the middle of what is believed as far as it is known from before, NaN elsewhere.
+    /// Notes that something was told of a link: what is believed or counted there, or the probability of a jam, may be another.
+    pub(crate) fn judge_again(&mut self, link: usize) {
+        self.due.add(link);
+    }
+
+    /// Takes a boundary.
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
         picture: &Picture<'_>,
-        y: &mut [f64],
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
-        let Picture { belief, congested: probability, .. } = *picture;
-        // Asked of members of queues and of those that may become one.
-        let least = context.config.queue.probability;
-        for (link, y) in y.iter_mut().enumerate() {
-            if y.is_nan() && (self.member[link] || probability[link] >= least) {
-                *y = belief[link].quantile(0.5);
-            }
-        }
         if at.as_millis() % LEARN_EVERY_MS == 0 {
             let bar = context.config.queue.probability;
             let discharges = |link: usize| {
@@ -86,14 +74,14 @@ impl Queues {
             };
             self.capacities.learn(picture.own, discharges);
         }
-        self.judge_members(at, probability, y, picture, context);
-        let forest = self.forest(probability, y, picture, context);
-        let stands: Vec<Stand> =
-            forest.links.iter().map(|&link| picture.stand(link, y[link as usize], context)).collect();
-        let found = self.find(&forest, &stands, y, picture, context);
-        let filled = filled(&forest, &stands, &found, picture, context);
+        self.judge_members(at, picture, context);
+        let forest = self.forest(picture, context);
+        let found = self.find(&forest, picture, context);
+        let mut told = vec![false; forest.links.len()];
+        found.iter().for_each(|queue| told[forest.place(queue.head)] = true);
         self.book.step(at, found, context, events);
-        self.spillbacks.step(at, &filled, context, events);
+        let filled = filled(&forest, &self.stands, &told, picture, context);
+        self.spillbacks.step(at, filled, context, events);
     }
 
     /// Returns what a link can pass.
@@ -112,85 +100,79 @@ impl Queues {
         &self.book
     }
 
-    fn judge_members(
-        &mut self,
-        at: Timestamp,
-        probability: &[f64],
-        y: &[f64],
-        picture: &Picture<'_>,
-        context: &Context<'_>,
-    ) {
-        let config = &context.config.queue;
-        let now = at.as_millis().max(1);
-        for (link, &probability) in probability.iter().enumerate() {
-            // Most links are free, and stay so.
-            if self.since[link] < 0 && !self.member[link] && probability < config.probability {
-                continue;
+    fn judge_members(&mut self, at: Timestamp, picture: &Picture<'_>, context: &Context<'_>) {
+        self.stands.resize(self.since.len(), Stand::UNKNOWN);
+        let (mut due, mut waiting) = (std::mem::take(&mut self.due), Vec::new());
+        due.take_each(|link| {
+            if self.judge(link, at, picture, context) {
+                waiting.push(link);
             }
-            let site = &context.sites[link];
-            let bar = if self.member[link] {
-                config.probability - config.hysteresis_probability
-            } else {
-                config.probability
-            };
-            let congested =
-                site.owned && probability >= bar && picture.vehicles(link, y[link], site) >= LEAST_VEHICLES;
-            let since = &mut self.since[link];
-            if *since == 0 || congested != (*since > 0) {
-                *since = if congested { now } else { -now };
-            }
-            let lasted_s = (now - since.abs()) as f64 / 1000.0;
-            match (self.member[link], congested) {
-                (false, true) if lasted_s >= config.join_after_s => self.member[link] = true,
-                (true, false) if lasted_s >= config.leave_after_s => self.member[link] = false,
-                _ => {}
-            }
-        }
+        });
+        waiting.into_iter().for_each(|link| due.add(link));
+        self.due = due;
     }
 
-    fn forest(&self, probability: &[f64], y: &[f64], picture: &Picture<'_>, context: &Context<'_>) -> Forest {
+    /// Judges whether a link is part of a queue; tells whether it has to wait to join or to leave.
+    fn judge(&mut self, link: usize, at: Timestamp, picture: &Picture<'_>, context: &Context<'_>) -> bool {
+        let (config, site) = (&context.config.queue, &context.sites[link]);
+        let (probability, member) = (picture.congested[link], self.member[link]);
+        // Most links are free, and stay so.
+        if !member && probability < config.probability && self.since[link] < 0 {
+            return false;
+        }
+        if member || probability >= config.probability {
+            self.stands[link] = picture.stand(link as u32, context);
+        }
+        let slack = if member { config.hysteresis_probability } else { 0.0 };
+        let congested = site.owned
+            && probability >= config.probability - slack
+            && self.stands[link].vehicles >= LEAST_VEHICLES;
+        let (now, since) = (at.as_millis().max(1), &mut self.since[link]);
+        if *since == 0 || congested != (*since > 0) {
+            *since = if congested { now } else { -now };
+        }
+        let lasted_s = (now - since.abs()) as f64 / 1000.0;
+        let after_s = if congested { config.join_after_s } else { config.leave_after_s };
+        if congested != member && lasted_s >= after_s {
+            self.member[link] = congested;
+        }
+        congested != member
+    }
+
+    fn forest(&self, picture: &Picture<'_>, context: &Context<'_>) -> Forest {
         let config = &context.config.queue;
         let ground = Ground {
             network: context.network,
             turns: picture.turns,
             member: &self.member,
-            probability,
+            probability: picture.congested,
             onset: &self.since,
-            y,
+            y: &|link| self.stands[link as usize].y,
             least_share: config.least_turn_share,
             tolerance_ms: (config.onset_tolerance_s * 1000.0) as i64,
         };
         ground.forest()
     }
 
-    fn find(
-        &self,
-        forest: &Forest,
-        stands: &[Stand],
-        y: &[f64],
-        picture: &Picture<'_>,
-        context: &Context<'_>,
-    ) -> Vec<Found> {
-        let charged = charge::charged(forest, stands.iter().map(|stand| stand.lost).collect());
+    fn find<'a>(&self, forest: &'a Forest, picture: &Picture<'_>, context: &Context<'_>) -> Vec<Found<'a>> {
+        let stand = |link: &u32| &self.stands[*link as usize];
+        let charged = charge::charged(forest, forest.links.iter().map(|link| stand(link).lost).collect());
         let mut found = Vec::new();
-        for (head, places) in forest.trees() {
-            let length_m = places.iter().map(|&place| stands[place as usize].length_m).sum();
-            let link = |place: u32| forest.links[place as usize];
+        for (place, links) in forest.trees() {
+            let length_m = links.iter().map(|link| stand(link).length_m).sum();
             // Nobody is called out for a queue that no sensor sees any link of.
-            let is_seen = places.iter().any(|&place| picture.seen[link(place) as usize]);
-            if !is_seen || places.len() < 2 && length_m < context.config.queue.min_length_m {
+            let is_seen = links.iter().any(|link| picture.seen[*link as usize]);
+            if !is_seen || links.len() < 2 && length_m < context.config.queue.min_length_m {
                 continue;
             }
-            let known = places.iter().any(|&place| stands[place as usize].flows);
-            let (delay, head) = (charged[head], forest.links[head]);
-            let links: Vec<u32> = places.iter().map(|&place| link(place)).collect();
+            let known = links.iter().any(|link| stand(link).flows);
+            let (delay, head) = (charged[place], forest.links[place]);
             found.push(Found {
                 head,
-                tail: tail(head, &links, context),
                 links,
                 length_m,
                 delay_rate: Some(delay).filter(|delay| known || delay.vehicles > 0.0),
-                kind: cause::of(head, y[head as usize], &self.capacities, picture, context),
+                kind: cause::of(head, stand(&head).y, &self.capacities, picture, context),
                 probability: picture.congested[head as usize],
             });
         }
@@ -198,113 +180,23 @@ impl Queues {
     }
 }
 
-/// What is known of those who stand on a link of a queue.
-struct Stand {
-    /// The standing queue, m; NaN where no flow is known.
-    standing_m: f64,
-    /// What the link adds to the length of its queue, m.
-    length_m: f64,
-    /// By how much the standing queue can become shorter, m/s.
-    discharge_mps: f64,
-    lost: Delay,
-    flows: bool,
-}
-
-impl Picture<'_> {
-    /// Returns how many vehicles are on a link, on average.
-    fn vehicles(&self, link: usize, y: f64, site: &Site) -> f64 {
-        /// Where nobody passes any more, somebody stands: as if one came every two minutes.
-        const LEAST_FLOW_VPH: f64 = 30.0;
-        // `max` keeps a number over NaN.
-        let flow_vph = self.flow_vph[link].max(LEAST_FLOW_VPH);
-        flow_vph * y.exp() / site.free_kmh * site.length_m / 1000.0
-    }
-
-    /// Returns what is known of those who stand on a link. `y`: the middle of what is believed.
-    fn stand(&self, link: u32, y: f64, context: &Context<'_>) -> Stand {
-        let (place, site, share) = (link as usize, &context.sites[link as usize], (-y).exp());
-        // What its own sensors say; where they don't count, with the flow that was estimated.
-        let estimated;
-        let own = if self.own[place].counts() {
-            &self.own[place]
-        } else {
-            let flow_vph = self.flow_vph[place];
-            let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.pcu, flow_vph * self.mix.mcu);
-            estimated = Own { flow_vph, flow_pcuph, flow_mcuph, ..self.own[place] };
-            &estimated
-        };
-        let standing_m = standing::queue_m(own, share, site);
-        Stand {
-            standing_m,
-            length_m: if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m },
-            discharge_mps: standing::discharge_mps(own, site),
-            lost: self.lost(place, share, site),
-            flows: !self.flow_vph[place].is_nan(),
-        }
-    }
-
-    /// Returns what is lost on a link, h per h: those on it times the share of their time that they lose, n (1 - v / v_free). Nothing
-    /// where no flow is known.
-    fn lost(&self, link: usize, share: f64, site: &Site) -> Delay {
-        let flow_vph = self.flow_vph[link];
-        if flow_vph.is_nan() {
-            return Delay::default();
-        }
-        let stored = flow_vph / (share * site.free_kmh) * site.length_m / 1000.0;
-        let of_base_free_flow = share * site.free_kmh / self.own[link].free_kmh(site);
-        let vehicles = stored * (1.0 - of_base_free_flow).max(0.0);
-        Delay { vehicles, persons: vehicles * self.persons(link) }
-    }
-
-    /// Returns how many sit in an average vehicle of a link.
-    fn persons(&self, link: usize) -> f64 {
-        let own = &self.own[link];
-        if own.flow_vph > 0.0 { own.flow_personph / own.flow_vph } else { self.mix.persons }
-    }
-}
-
-/// Returns how full the links of queues are, in the order of links.
+/// Yields how full the links of queues are, in the order of links. `told`: by place, whether the link is the head of one.
 fn filled(
     forest: &Forest,
     stands: &[Stand],
-    found: &[Found],
+    told: &[bool],
     picture: &Picture<'_>,
     context: &Context<'_>,
-) -> Vec<Filled> {
-    let mut told = vec![false; context.sites.len()];
-    found.iter().for_each(|queue| told[queue.head as usize] = true);
-    let by_place = forest.links.iter().zip(&forest.heads).zip(stands);
-    let head = |place: u32| forest.links[place as usize];
-    by_place
-        .filter(|((_, place), _)| told[head(**place) as usize])
-        .map(|((&link, &place), stand)| {
-            let length_m = context.sites[link as usize].length_m;
-            Filled {
-                link,
-                head: head(place),
-                share: stand.standing_m / length_m,
-                discharge: stand.discharge_mps / length_m,
-                probability: picture.congested[link as usize],
-            }
-        })
-        .collect()
-}
-
-/// Returns the link of a queue that begins furthest from its head.
-fn tail(head: u32, links: &[u32], context: &Context<'_>) -> u32 {
-    let mut tail = (f64::MIN, head);
-    for &link in links {
-        let far = distance(head, link, context);
-        if far > tail.0 {
-            tail = (far, link);
+) -> impl Iterator<Item = Filled> {
+    let of_queues = forest.links.iter().zip(&forest.heads).filter(|(_, head)| told[**head as usize]);
+    of_queues.map(|(&link, &head)| {
+        let (stand, length_m) = (&stands[link as usize], context.sites[link as usize].length_m);
+        Filled {
+            link,
+            head: forest.links[head as usize],
+            share: stand.standing_m / length_m,
+            discharge: stand.discharge_mps / length_m,
+            probability: picture.congested[link as usize],
         }
-    }
-    tail.1
-}
-
-/// Squared distance between the starts of two links, in degrees: only compared.
-fn distance(a: u32, b: u32, context: &Context<'_>) -> f64 {
-    let start = |link: u32| context.network.geometry(roadnet::LinkIndex(link))[0];
-    let (a, b) = (start(a), start(b));
-    (a.lon - b.lon).powi(2) + (a.lat - b.lat).powi(2)
+    })
 }

@@ -136,34 +136,36 @@ impl Spillbacks {
     pub(crate) fn step(
         &mut self,
         at: Timestamp,
-        filled: &[Filled],
+        filled: impl Iterator<Item = Filled>,
         context: &Context<'_>,
         events: &mut Vec<TrafficEvent>,
     ) {
         let config = &context.config.queue;
         let (full, ahead_s) = (config.spillback_share, config.spillback_ahead_s);
         let before = std::mem::take(&mut self.open);
+        let mut open_before = before.iter().peekable();
         let mut watched = std::mem::take(&mut self.watched).into_iter().peekable();
         let step_s = context.config.graph_boundary_ms as f64 / 1000.0;
         let kept = (-step_s / GROWTH_S).exp();
-        for link in filled.iter().filter(|link| !link.share.is_nan()) {
+        for link in filled.filter(|link| !link.share.is_nan()) {
             while watched.next_if(|watched| watched.link < link.link).is_some() {}
             let before_it = watched.next_if(|watched| watched.link == link.link);
-            let now = before_it.map_or(Watched::of(link), |watched| watched.after(step_s, kept, link));
+            let now = before_it.map_or(Watched::of(&link), |watched| watched.after(step_s, kept, &link));
             self.watched.push(now);
             let outlook = Outlook::of(now.share, now.past, full);
-            let open = before.binary_search_by_key(&link.link, |open| open.link).map(|place| &before[place]);
+            while open_before.next_if(|open| open.link < link.link).is_some() {}
+            let open = open_before.next_if(|open| open.link == link.link);
             let confidence =
                 link.probability * if outlook.is_full() { 1.0 } else { outlook.chance(full, ahead_s) };
             let told = match open {
-                Ok(open) if !open.blocks && outlook.is_full() => {
+                Some(open) if !open.blocks && outlook.is_full() => {
                     let (head, revision) = (link.head, open.revision + 1);
                     let open = Open { blocks: true, head, revision, ..open.clone() };
                     events.push(news(&open, EventChange::Updated, at, &outlook, confidence, context));
                     open
                 }
-                Ok(open) if open.is_new(at) || outlook.holds(open.blocks, full, ahead_s) => open.clone(),
-                Err(_) if outlook.warns(ahead_s) && leads_into(link.link, context) => {
+                Some(open) if open.is_new(at) || outlook.holds(open.blocks, full, ahead_s) => open.clone(),
+                None if outlook.warns(ahead_s) && leads_into(link.link, context) => {
                     let blocks = outlook.is_full();
                     let open = Open { link: link.link, head: link.head, opened_at: at, revision: 1, blocks };
                     events.push(news(&open, EventChange::Opened, at, &outlook, confidence, context));

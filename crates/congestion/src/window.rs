@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sample::{Sample, What, record};
+use crate::sample::{Sample, What};
 
 /// Sorted by [`Sample::cmp`]; one contiguous piece, for it is read from end to end at every estimate.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
-    #[serde(with = "record")]
     samples: Vec<Sample>,
 }
 

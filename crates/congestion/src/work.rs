@@ -24,8 +24,6 @@ pub(crate) struct Work {
     near: Vec<bool>,
     /// Probability that it is congested.
     pub(crate) congested: Vec<f64>,
-    /// The middle of what is believed of its `y`, where the queues have asked for it since it was told; NaN elsewhere.
-    pub(crate) middle_y: Vec<f64>,
 }
 
 impl Work {
@@ -42,7 +40,6 @@ impl Work {
             heard: vec![false; links],
             near: Vec::new(),
             congested: vec![0.0; links],
-            middle_y: vec![f64::NAN; links],
         };
     }
 

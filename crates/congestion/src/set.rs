@@ -1,0 +1,56 @@
+//! A set of links or places, a bit each.
+
+/// Its members are taken in their order, so that no sum depends on how the set came about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Set(Vec<u64>);
+
+impl Set {
+    pub(crate) fn all(of: usize) -> Self {
+        let mut all = Self(vec![u64::MAX; of / 64]);
+        (of / 64 * 64..of).for_each(|member| all.add(member));
+        all
+    }
+
+    pub(crate) fn add(&mut self, member: usize) {
+        let word = member / 64;
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (member % 64);
+    }
+
+    /// Calls `each` with each member, and is empty then.
+    pub(crate) fn take_each(&mut self, mut each: impl FnMut(usize)) {
+        for (word, bits) in self.0.iter_mut().enumerate() {
+            while *bits > 0 {
+                each(64 * word + bits.trailing_zeros() as usize);
+                *bits &= *bits - 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn taken(set: &mut Set) -> Vec<usize> {
+        let mut taken = Vec::new();
+        set.take_each(|member| taken.push(member));
+        taken
+    }
+
+    proptest! {
+        #[test]
+        fn each_member_is_taken_once_and_in_order(members in proptest::collection::btree_set(0usize..300, 0..50), of in 0usize..300) {
+            let mut set = Set::default();
+            let twice = members.iter().rev().chain(&members);
+            twice.for_each(|member| set.add(*member));
+            prop_assert_eq!(taken(&mut set), members.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(taken(&mut set), Vec::<usize>::new());
+            prop_assert_eq!(taken(&mut Set::all(of)), (0..of).collect::<Vec<_>>());
+        }
+    }
+}
