@@ -1,14 +1,15 @@
 //! A reading boiled down to the numbers that the estimate needs: fixed size, no text.
 
+pub(crate) mod record;
+
 use std::cmp::Ordering;
 
 use model::{Aggregate, Alert, AlertKind, Observation, Reading, SignalState, SpeedMean, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::Config;
 
 /// One reading of one sensor in a link's window.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Sample {
     /// The end of its period, event time, ms.
     pub(crate) at: i64,
@@ -23,7 +24,7 @@ pub(crate) struct Sample {
 }
 
 /// Speeds are km/h, lengths metres; NaN = not measured.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum What {
     /// Vehicles that passed a point in one period.
     Count { period_s: f32, n: f32, pcu: f32, mcu: f32, persons: f32, speed: f32, occupancy: f32 },

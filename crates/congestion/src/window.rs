@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sample::{Sample, What};
+use crate::sample::{Sample, What, record};
 
 /// Sorted by [`Sample::cmp`]; one contiguous piece, for it is read from end to end at every estimate.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
+    #[serde(with = "record")]
     samples: Vec<Sample>,
 }
 
