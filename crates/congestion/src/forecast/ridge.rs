@@ -4,6 +4,8 @@
 //! and those to persistence that fades to the usual, as long as there is little to learn from (Hoerl and Kennard 1970; a
 //! hierarchical prior).
 
+use std::cmp::Ordering;
+
 use model::Forecast;
 use serde::{Deserialize, Serialize};
 
@@ -79,42 +81,59 @@ impl Sums {
     pub(crate) fn solve(&self, prior: &Weights, strength: f64) -> Weights {
         let (products, moments) = self.sums.split_at(PRODUCTS);
         let root = cholesky(products, strength);
-        let mut weights = [[0.0; FEATURES]; HORIZONS];
-        for ((weights, moments), prior) in weights.iter_mut().zip(moments.chunks(FEATURES)).zip(prior) {
-            *weights = std::array::from_fn(|i| f64::from(moments[i]) + strength * prior[i]);
-            substitute(&root, weights);
-        }
-        weights
+        let mut by_feature: ByFeature = std::array::from_fn(|i| {
+            std::array::from_fn(|row| f64::from(moments[row * FEATURES + i]) + strength * prior[row][i])
+        });
+        substitute(&root, &mut by_feature);
+        std::array::from_fn(|row| std::array::from_fn(|i| by_feature[i][row]))
     }
 }
 
+/// By column.
 type Square = [[f64; FEATURES]; FEATURES];
 
-/// Returns the lower root of the products with `ridge` on their diagonal.
+/// The weights of all horizons, feature by feature: they are solved for side by side, so that none waits for another.
+type ByFeature = [[f64; HORIZONS]; FEATURES];
+
+/// Returns the lower root of the products with `ridge` on their diagonal. A column is taken off all that are right of it at once: its
+/// elements do not depend on each other, while each would wait for the one before it in a sum over a row.
 fn cholesky(products: &[f32], ridge: f64) -> Square {
     let mut root: Square = [[0.0; FEATURES]; FEATURES];
-    for i in 0..FEATURES {
-        for j in 0..=i {
-            let product = f64::from(products[i * (i + 1) / 2 + j]) + if i == j { ridge } else { 0.0 };
-            let (row, other) = (root[i], root[j]);
-            let rest = product - row[..j].iter().zip(&other[..j]).map(|(a, b)| a * b).sum::<f64>();
-            // Rounding of the sums can leave nothing where the ridge is all there is.
-            root[i][j] = if i == j { rest.max(0.1 * ridge).sqrt() } else { rest / other[j] };
+    // What is taken off each element by the columns left of it.
+    let mut taken: Square = [[0.0; FEATURES]; FEATURES];
+    for j in 0..FEATURES {
+        let product = |i: usize| f64::from(products[i * (i + 1) / 2 + j]);
+        // Rounding of the sums can leave nothing where the ridge is all there is.
+        let pivot = (product(j) + ridge - taken[j][j]).max(0.1 * ridge).sqrt();
+        let column: [f64; FEATURES] = std::array::from_fn(|i| match i.cmp(&j) {
+            Ordering::Less => 0.0,
+            Ordering::Equal => pivot,
+            Ordering::Greater => (product(i) - taken[j][i]) / pivot,
+        });
+        for (taken, by) in taken.iter_mut().zip(column).skip(j + 1) {
+            add_times(taken, by, &column);
         }
+        root[j] = column;
     }
     root
 }
 
 /// Solves for the weights in place, forwards, then backwards.
-fn substitute(root: &Square, weights: &mut [f64; FEATURES]) {
+fn substitute(root: &Square, weights: &mut ByFeature) {
     for i in 0..FEATURES {
-        let known: f64 = (0..i).map(|j| root[i][j] * weights[j]).sum();
-        weights[i] = (weights[i] - known) / root[i][i];
+        let mut known = [0.0; HORIZONS];
+        (0..i).for_each(|j| add_times(&mut known, root[j][i], &weights[j]));
+        weights[i] = std::array::from_fn(|row| (weights[i][row] - known[row]) / root[i][i]);
     }
     for i in (0..FEATURES).rev() {
-        let known: f64 = (i + 1..FEATURES).map(|j| root[j][i] * weights[j]).sum();
-        weights[i] = (weights[i] - known) / root[i][i];
+        let mut known = [0.0; HORIZONS];
+        (i + 1..FEATURES).for_each(|j| add_times(&mut known, root[i][j], &weights[j]));
+        weights[i] = std::array::from_fn(|row| (weights[i][row] - known[row]) / root[i][i]);
     }
+}
+
+fn add_times<const N: usize>(sums: &mut [f64; N], by: f64, values: &[f64; N]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += by * value);
 }
 
 #[cfg(test)]
