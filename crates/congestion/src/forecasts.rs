@@ -70,7 +70,7 @@ impl Told {
             speed_lo_kmh: kmh(low),
             speed_hi_kmh: kmh(high),
         };
-        let known = self.points.iter().filter(|_| self.source > Source::None);
+        let known = if self.source > Source::None { &self.points[..] } else { &[] };
         Forecast {
             link,
             made_at: self.made_at,
