@@ -50,10 +50,9 @@ fn kind(runs_into_jams: f64, signal: bool, lost_s: f64, used: Option<Used>) -> O
 
 /// Returns the share of those who leave a link that are likely to run into a jam, or into what others watch.
 pub(crate) fn runs_into_jams(link: u32, picture: &Picture<'_>, context: &Context<'_>) -> f64 {
-    let link = LinkIndex(link);
-    let after = context.network.downstream(link).iter().zip(picture.turns.of(link));
+    let after = picture.turns.after(LinkIndex(link)).iter();
     let jam = |next: usize| if context.sites[next].owned { picture.congested[next] } else { 1.0 };
-    after.map(|(next, share)| f64::from(*share) * jam(next.index())).sum()
+    after.map(|next| next.share() * jam(next.link.index())).sum()
 }
 
 #[cfg(test)]

@@ -89,7 +89,6 @@ mod tests {
     fn charge(network: &Network, probability: &[f64], lost: &[f64]) -> Vec<(u32, f64)> {
         let links = network.links().len();
         let ground = Ground {
-            network,
             turns: &Turns::new(network),
             member: &vec![true; links],
             probability,

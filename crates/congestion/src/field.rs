@@ -52,9 +52,9 @@ impl Field {
     }
 
     /// Returns what a link's neighbours make one believe of it.
-    pub(crate) fn prior(&self, network: &Network, turns: &Turns, link: LinkIndex, typical: Belief) -> Belief {
+    pub(crate) fn prior(&self, turns: &Turns, link: LinkIndex, typical: Belief) -> Belief {
         let (mut all, mut mean, mut var) = (0.0, 0.0, 0.0);
-        for (next, share) in neighbours::turns_around(network, turns, link) {
+        for (next, share) in neighbours::turns_around(turns, link) {
             all += share;
             mean += share * self.residual[next.index()];
             var += share * share * self.var[next.index()];
@@ -96,21 +96,21 @@ mod tests {
 
     #[test]
     fn a_link_between_two_slow_ones_is_slower_than_usual_and_surer_than_one_alone() {
-        let (network, turns) = row();
+        let (_, turns) = row();
         let mut field = Field::new(3);
         let slow = Belief { y: 0.8, var: 0.01 };
         assert!(field.note(0, slow, TYPICAL) && field.note(2, slow, TYPICAL));
-        let between = field.prior(&network, &turns, LinkIndex(1), TYPICAL);
+        let between = field.prior(&turns, LinkIndex(1), TYPICAL);
         assert!(between.y > TYPICAL.y && between.y < slow.y, "{between:?}");
         assert!(between.var < TYPICAL.var, "{between:?}");
     }
 
     #[test]
     fn where_nothing_departs_from_the_typical_neither_does_the_field() {
-        let (network, turns) = row();
+        let (_, turns) = row();
         let mut field = Field::new(3);
         (0..3).for_each(|link| assert!(field.note(link, TYPICAL, TYPICAL)));
-        let prior = field.prior(&network, &turns, LinkIndex(1), TYPICAL);
+        let prior = field.prior(&turns, LinkIndex(1), TYPICAL);
         assert!((prior.y - TYPICAL.y).abs() < 1e-12 && prior.var <= TYPICAL.var);
     }
 
@@ -146,11 +146,11 @@ mod tests {
 
         #[test]
         fn slower_neighbours_never_make_a_link_faster(y in -0.2f64..1.0, more in 0.0f64..1.0) {
-            let (network, turns) = row();
+            let (_, turns) = row();
             let at = |y: f64| {
                 let mut field = Field::new(3);
                 field.note(0, Belief { y, var: 0.02 }, TYPICAL);
-                field.prior(&network, &turns, LinkIndex(1), TYPICAL).y
+                field.prior(&turns, LinkIndex(1), TYPICAL).y
             };
             prop_assert!(at(y + more) >= at(y) - 2.0 * LEAST_Y);
         }

@@ -6,13 +6,12 @@
 //! for the next (gridlock) and the slowest link stands for all. As each link hangs on one other at most, the rings are the
 //! strongly connected components, and one walk finds them. O(links + turns).
 
-use roadnet::{LinkIndex, Network};
+use roadnet::LinkIndex;
 
 use crate::turns::Turns;
 
 /// What the forest is grown from.
 pub(crate) struct Ground<'a> {
-    pub(crate) network: &'a Network,
     pub(crate) turns: &'a Turns,
     /// Per link: whether it is congested.
     pub(crate) member: &'a [bool],
@@ -77,14 +76,13 @@ impl Ground<'_> {
     /// Returns the links behind a member that can hold it back, each with its weight.
     fn held_by(&self, link: u32) -> impl Iterator<Item = (u32, f64)> {
         let place = link as usize;
-        let after = self.network.downstream(LinkIndex(link)).iter().zip(self.turns.of(LinkIndex(link)));
-        after.filter_map(move |(next, &share)| {
-            let (into, share) = (next.index(), f64::from(share));
+        self.turns.after(LinkIndex(link)).iter().filter_map(move |next| {
+            let (into, share) = (next.link.index(), next.share());
             let holds = self.member[into]
                 && into != place
                 && share >= self.least_share
                 && self.onset[into] <= self.onset[place] + self.tolerance_ms;
-            holds.then(|| (next.0, share * self.probability[into]))
+            holds.then(|| (next.link.0, share * self.probability[into]))
         })
     }
 }
@@ -178,6 +176,8 @@ impl Forest {
 
 #[cfg(test)]
 mod tests {
+    use roadnet::Network;
+
     use super::*;
     use crate::streets::streets;
 
@@ -205,7 +205,6 @@ mod tests {
 
         fn trees(&self) -> Vec<(u32, Vec<u32>)> {
             let ground = Ground {
-                network: &self.network,
                 turns: &self.turns,
                 member: &self.member,
                 probability: &self.probability,

@@ -322,8 +322,7 @@ impl Graph {
             }
         });
         self.pairs.note(link.0, unaided);
-        let flow_vph =
-            neighbours::flow(network, &self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
+        let flow_vph = neighbours::flow(&self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
         self.believe(place, belief, &rest, flow_vph, network);
     }
 

@@ -29,7 +29,7 @@ pub(crate) use usual::Usual;
 
 use crate::events::{event, link_id};
 use crate::partition::Context;
-use crate::turns::Turns;
+use crate::turns::{Next, Turns};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Incidents {
@@ -107,14 +107,13 @@ impl Incidents {
         if sign::nats(signs, Kind::Fallen) == 0.0 {
             return Beside { jammed_ahead, ..Beside::default() };
         }
-        let (network, link) = (context.network, LinkIndex(link));
-        let fewer = |at: &LinkIndex| self.signs.get(&at.0).map_or(0.0, |s| sign::nats(s, Kind::FewerCome));
-        let ahead = network.downstream(link).iter().zip(around.turns.of(link));
-        let behind = network.upstream(link).iter().zip(around.turns.leaving(link));
+        let (turns, link) = (around.turns, LinkIndex(link));
+        let fewer =
+            |next: &Next| self.signs.get(&next.link.0).map_or(0.0, |s| sign::nats(s, Kind::FewerCome));
         Beside {
             jammed_ahead,
-            starved: ahead.map(|(next, share)| fewer(next) * f64::from(*share)).sum(),
-            fewer_come: behind.map(|(next, share)| fewer(next) * f64::from(share)).sum(),
+            starved: turns.after(link).iter().map(|next| fewer(next) * next.share()).sum(),
+            fewer_come: turns.before(link).iter().map(|next| fewer(next) * next.mine()).sum(),
         }
     }
 
@@ -177,12 +176,8 @@ fn jammed_ahead(link: u32, around: &Around<'_>, context: &Context<'_>) -> bool {
     /// It need not be surer than not to be the likelier reason: incidents are far rarer.
     const JAM_AHEAD: f64 = 1.0 / 3.0;
     let least_share = context.config.queue.least_turn_share;
-    let ahead = context.network.downstream(LinkIndex(link));
-    let shares = around.turns.of(LinkIndex(link));
-    ahead
-        .iter()
-        .zip(shares)
-        .any(|(next, share)| f64::from(*share) >= least_share && around.congested[next.index()] >= JAM_AHEAD)
+    let jams = |next: &Next| around.congested[next.link.index()] >= JAM_AHEAD;
+    around.turns.after(LinkIndex(link)).iter().any(|next| next.share() >= least_share && jams(next))
 }
 
 fn neighbours<'a>(link: u32, context: &'a Context<'_>) -> impl Iterator<Item = u32> + 'a {

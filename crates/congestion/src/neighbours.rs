@@ -12,7 +12,7 @@
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
-use crate::turns::Turns;
+use crate::turns::{Next, Turns};
 
 /// How much of its neighbours' departure from the typical a link shares.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Coupling {
         self.squares = prior.squares + KEPT * (self.squares - prior.squares);
         self.own_squares = prior.own_squares + KEPT * (self.own_squares - prior.own_squares);
         for link in network.indices().filter(|link| measured(*link)) {
-            if let Some(around) = mean_around(network, turns, link, departure, &measured) {
+            if let Some(around) = mean_around(turns, link, departure, &measured) {
                 let own = departure[link.index()];
                 self.products += around * own;
                 self.squares += around * around;
@@ -90,13 +90,12 @@ impl Coupling {
 }
 
 fn mean_around(
-    network: &Network,
     turns: &Turns,
     link: LinkIndex,
     departure: &[f64],
     counts: impl Fn(LinkIndex) -> bool,
 ) -> Option<f64> {
-    let (sum, weight) = turns_around(network, turns, link)
+    let (sum, weight) = turns_around(turns, link)
         .filter(|(next, _)| counts(*next))
         .fold((0.0, 0.0), |(sum, all), (next, share)| (sum + share * departure[next.index()], all + share));
     (weight > 0.0).then(|| sum / weight)
@@ -104,25 +103,15 @@ fn mean_around(
 
 /// Yields the links that a link's traffic goes on to and comes from, with the share of it.
 pub(crate) fn turns_around<'a>(
-    network: &'a Network,
     turns: &'a Turns,
     link: LinkIndex,
 ) -> impl Iterator<Item = (LinkIndex, f64)> + 'a {
-    let after = network.downstream(link).iter().zip(turns.of(link));
-    let before = network.upstream(link).iter().zip(turns.brought(link));
-    let around = after.chain(before).filter(move |(next, _)| **next != link);
-    around.map(|(next, share)| (*next, f64::from(*share)))
+    turns.around(link).iter().filter(move |next| next.link != link).map(|next| (next.link, next.share()))
 }
 
 /// Returns by how much more than usual a link is likely to be jammed, going by its neighbours.
-pub(crate) fn around(
-    network: &Network,
-    turns: &Turns,
-    link: LinkIndex,
-    departure: &[f64],
-    coupling: Coupling,
-) -> f64 {
-    coupling.share() * mean_around(network, turns, link, departure, |_| true).unwrap_or(0.0)
+pub(crate) fn around(turns: &Turns, link: LinkIndex, departure: &[f64], coupling: Coupling) -> f64 {
+    coupling.share() * mean_around(turns, link, departure, |_| true).unwrap_or(0.0)
 }
 
 /// What the links on one side of a link say of its flow.
@@ -136,11 +125,14 @@ struct Side {
 }
 
 impl Side {
-    /// Takes a link of that flow: `mine` of its vehicles are on our link, too, and are `part` of ours.
-    fn take(&mut self, flow_vph: f64, mine: f64, part: f64) {
-        self.vph += flow_vph * mine;
-        self.known += part;
-        self.others += part * (1.0 - mine);
+    fn of(links: &[Next], flow_vph: &[f64]) -> Self {
+        let mut side = Self::default();
+        for next in links.iter().filter(|next| !flow_vph[next.link.index()].is_nan()) {
+            side.vph += flow_vph[next.link.index()] * next.mine();
+            side.known += next.share();
+            side.others += next.share() * (1.0 - next.mine());
+        }
+        side
     }
 
     /// A side whose vehicles all are the link's counts them; where most are others, all rests on the turn shares.
@@ -152,21 +144,8 @@ impl Side {
 }
 
 /// Returns the flow of a link from those around it, veh/h; `None` when nothing is known of them.
-pub(crate) fn flow(network: &Network, turns: &Turns, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
-    let known = |of: &LinkIndex| Some(flow_vph[of.index()]).filter(|flow_vph| !flow_vph.is_nan());
-    let (mut into, mut out) = (Side::default(), Side::default());
-    let before = network.upstream(link).iter().zip(turns.brought(link));
-    for ((from, brought), mine) in before.zip(turns.leaving(link)) {
-        if let Some(flow_vph) = known(from) {
-            into.take(flow_vph, f64::from(mine), f64::from(*brought));
-        }
-    }
-    let after = network.downstream(link).iter().zip(turns.of(link));
-    for ((to, share), mine) in after.zip(turns.bringing(link)) {
-        if let Some(flow_vph) = known(to) {
-            out.take(flow_vph, f64::from(mine), f64::from(*share));
-        }
-    }
+pub(crate) fn flow(turns: &Turns, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
+    let (into, out) = (Side::of(turns.before(link), flow_vph), Side::of(turns.after(link), flow_vph));
     // Those that are not known bring as much as those that are, so a side is scaled up by the share that is known of it; and it
     // counts by that share. The two cancel.
     let sum = |of: fn(&Side) -> f64| into.weight() * of(&into) + out.weight() * of(&out);
@@ -188,7 +167,7 @@ mod tests {
 
     fn estimate(of: u32, flow_vph: &[f64; 4]) -> f64 {
         let network = street_with_a_branch();
-        flow(&network, &Turns::new(&network), link(of), flow_vph).unwrap()
+        flow(&Turns::new(&network), link(of), flow_vph).unwrap()
     }
 
     #[test]
@@ -207,7 +186,7 @@ mod tests {
     #[test]
     fn where_nothing_is_known_around_nothing_is_said() {
         let network = street_with_a_branch();
-        assert_eq!(flow(&network, &Turns::new(&network), link(1), &[f64::NAN; 4]), None);
+        assert_eq!(flow(&Turns::new(&network), link(1), &[f64::NAN; 4]), None);
     }
 
     proptest! {
@@ -215,8 +194,8 @@ mod tests {
         fn counts_that_agree_with_the_turns_are_met(a_vph in 1.0f64..4000.0) {
             let network = street_with_a_branch();
             let turns = Turns::new(&network);
-            let on_vph = a_vph * turns.share(&network, link(0), link(1));
-            let flow_vph = flow(&network, &turns, link(1), &[a_vph, f64::NAN, on_vph, a_vph - on_vph]).unwrap();
+            let on_vph = a_vph * turns.share(link(0), link(1));
+            let flow_vph = flow(&turns, link(1), &[a_vph, f64::NAN, on_vph, a_vph - on_vph]).unwrap();
             prop_assert!((flow_vph - on_vph).abs() < 1e-3 * a_vph);
         }
 

@@ -142,7 +142,6 @@ impl Queues {
     fn forest(&self, picture: &Picture<'_>, context: &Context<'_>) -> Forest {
         let config = &context.config.queue;
         let ground = Ground {
-            network: context.network,
             turns: picture.turns,
             member: &self.member,
             probability: picture.congested,

@@ -30,9 +30,29 @@ pub(crate) struct Turns {
     pull: Vec<f32>,
     #[serde(skip)]
     map: Map,
-    /// Per link and upstream link, in the order of [`Network::upstream`]: the share of the link's vehicles that come from there.
+    /// What the shares come to for each link and those around it, side by side: made anew with the shares.
     #[serde(skip)]
-    brought: Vec<f32>,
+    around: Vec<Next>,
+}
+
+/// A link that another one's vehicles go on to or come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
+    pub(crate) link: LinkIndex,
+    /// The share of the other one's vehicles that go on to it, or come from it.
+    pub(crate) share: f32,
+    /// The share of its own vehicles that come from the other one, or go on to it.
+    pub(crate) mine: f32,
+}
+
+impl Next {
+    pub(crate) fn share(&self) -> f64 {
+        f64::from(self.share)
+    }
+
+    pub(crate) fn mine(&self) -> f64 {
+        f64::from(self.mine)
+    }
 }
 
 /// What the map says; no part of a checkpoint.
@@ -42,19 +62,18 @@ struct Map {
     first: Vec<u32>,
     /// Per turn, its guessed share.
     share: Vec<f32>,
-    /// Per link, the place of its first upstream link in `brought`; and at the end, the number of all.
-    first_upstream: Vec<u32>,
-    /// Per link and upstream link, the place of the turn from there.
-    turn_from: Vec<u32>,
-    /// Per turn, the place in `brought` of the link that it comes from.
-    brought_by: Vec<u32>,
+    /// Per link, the place of the first link around it: those behind it, as in [`Network::downstream`], then those before it, as in
+    /// [`Network::upstream`]; and at the end, the number of all.
+    row: Vec<u32>,
+    /// Per turn, the place in the row of the link that it leads into.
+    into: Vec<u32>,
 }
 
 impl Turns {
     pub(crate) fn new(network: &Network) -> Self {
         let map = Map::of(network);
         let (seen, pull) = (vec![0.0; map.share.len()], vec![1.0; network.links().len()]);
-        let mut turns = Self { seen, share: map.share.clone(), pull, map, brought: Vec::new() };
+        let mut turns = Self { seen, share: map.share.clone(), pull, map, around: Vec::new() };
         turns.bring(network);
         turns
     }
@@ -67,31 +86,25 @@ impl Turns {
         }
     }
 
-    /// Returns the share of each turn out of a link, in the order of [`Network::downstream`]; they add up to 1.
-    pub(crate) fn of(&self, link: LinkIndex) -> &[f32] {
-        &self.share[self.map.turns(link)]
+    /// Returns the links that a link's vehicles go on to, in the order of [`Network::downstream`]; their shares add up to 1.
+    pub(crate) fn after(&self, link: LinkIndex) -> &[Next] {
+        &self.around[self.map.after(link)]
     }
 
-    /// Yields the share of those who leave each link before it that turns into a link, in the order of [`Network::upstream`].
-    pub(crate) fn leaving(&self, link: LinkIndex) -> impl Iterator<Item = f32> {
-        self.map.turn_from[self.map.upstream(link)].iter().map(|turn| self.share[*turn as usize])
+    /// Returns the links that a link's vehicles come from, in the order of [`Network::upstream`].
+    pub(crate) fn before(&self, link: LinkIndex) -> &[Next] {
+        &self.around[self.map.before(link)]
     }
 
-    /// Yields the share of each link behind a link that comes from it, in the order of [`Network::downstream`].
-    pub(crate) fn bringing(&self, link: LinkIndex) -> impl Iterator<Item = f32> {
-        self.map.brought_by[self.map.turns(link)].iter().map(|place| self.brought[*place as usize])
+    /// Returns both, those behind it first.
+    pub(crate) fn around(&self, link: LinkIndex) -> &[Next] {
+        &self.around[self.map.after(link).start..self.map.before(link).end]
     }
 
     /// Returns the share of those who leave a link that turns into that other one.
     #[cfg(test)]
-    pub(crate) fn share(&self, network: &Network, from: LinkIndex, into: LinkIndex) -> f64 {
-        let place = network.downstream(from).iter().position(|next| *next == into);
-        place.map_or(0.0, |place| f64::from(self.of(from)[place]))
-    }
-
-    /// Returns the share of a link's vehicles that comes from each link before it, in the order of [`Network::upstream`].
-    pub(crate) fn brought(&self, link: LinkIndex) -> &[f32] {
-        &self.brought[self.map.upstream(link)]
+    pub(crate) fn share(&self, from: LinkIndex, into: LinkIndex) -> f64 {
+        self.after(from).iter().find(|next| next.link == into).map_or(0.0, Next::share)
     }
 
     /// Takes vehicles that were seen to turn from a link into another.
@@ -111,7 +124,7 @@ impl Turns {
         self.seen.iter_mut().for_each(|seen| *seen *= KEPT);
         for link in network.indices() {
             let pull = f64::from(self.pull[link.index()]);
-            let misfit = self.brought_vph(network, link, flow_vph).filter(|_| counted(link.index()));
+            let misfit = self.brought_vph(link, flow_vph).filter(|_| counted(link.index()));
             // Few vehicles say little: a flow of a vehicle a minute is added to both sides.
             let wanted =
                 misfit.map_or(1.0, |brought| pull * (flow_vph[link.index()] + 60.0) / (brought + 60.0));
@@ -126,22 +139,34 @@ impl Turns {
 
     /// Turns the shares of those who leave around into shares of those who come: a wider link brings more.
     fn bring(&mut self, network: &Network) {
-        let mut brought = Vec::with_capacity(self.share.len());
-        for link in network.indices() {
-            let start = brought.len();
-            let before = network.upstream(link).iter().zip(self.leaving(link));
-            brought.extend(before.map(|(from, share)| share * network.link(*from).lanes.max(0.5)));
-            let sum: f32 = brought[start..].iter().sum();
-            brought[start..].iter_mut().for_each(|share| *share /= sum.max(f32::MIN_POSITIVE));
+        let links = |link| network.downstream(link).iter().chain(network.upstream(link));
+        if self.around.is_empty() {
+            let next = |link: &LinkIndex| Next { link: *link, share: 0.0, mine: 0.0 };
+            self.around = network.indices().flat_map(|link| links(link).map(next)).collect();
         }
-        self.brought = brought;
+        for (turn, &into) in self.map.into.iter().enumerate() {
+            self.around[into as usize].mine = self.share[turn];
+        }
+        for link in network.indices() {
+            let before = &mut self.around[self.map.before(link)];
+            before
+                .iter_mut()
+                .for_each(|from| from.share = from.mine * network.link(from.link).lanes.max(0.5));
+            let sum: f32 = before.iter().map(|from| from.share).sum();
+            before.iter_mut().for_each(|from| from.share /= sum.max(f32::MIN_POSITIVE));
+        }
+        for link in network.indices() {
+            for (turn, place) in self.map.turns(link).zip(self.map.after(link)) {
+                let brought = self.around[self.map.into[turn] as usize].share;
+                (self.around[place].share, self.around[place].mine) = (self.share[turn], brought);
+            }
+        }
     }
 
     /// Returns what the links before it bring into a link, veh/h; `None` where the flow of one of them is not known.
-    fn brought_vph(&self, network: &Network, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
-        let before = network.upstream(link);
-        let leaving = before.iter().zip(self.leaving(link));
-        let brought: f64 = leaving.map(|(from, share)| flow_vph[from.index()] * f64::from(share)).sum();
+    fn brought_vph(&self, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
+        let before = self.before(link);
+        let brought: f64 = before.iter().map(|from| flow_vph[from.link.index()] * from.mine()).sum();
         (!before.is_empty() && brought.is_finite()).then_some(brought)
     }
 
@@ -160,8 +185,8 @@ impl Turns {
 
 impl Map {
     fn of(network: &Network) -> Self {
-        let mut map = Self { first: vec![0], first_upstream: vec![0], ..Self::default() };
-        let mut upstream = 0;
+        let mut map = Self { first: vec![0], row: vec![0], ..Self::default() };
+        let mut around = 0;
         for link in network.indices() {
             let weight =
                 |into: &LinkIndex| straightness(network, link, *into) * network.link(*into).lanes.max(0.5);
@@ -169,21 +194,16 @@ impl Map {
             let sum: f32 = weights.iter().sum();
             map.share.extend(weights.iter().map(|weight| weight / sum));
             map.first.push(map.share.len() as u32);
-            upstream += network.upstream(link).len() as u32;
-            map.first_upstream.push(upstream);
+            around += (weights.len() + network.upstream(link).len()) as u32;
+            map.row.push(around);
         }
         let place = |all: &[LinkIndex], link| {
             let place = all.iter().position(|other| *other == link);
             place.expect("each turn leads from a link into one behind it")
         };
-        let turn = |from: LinkIndex, into| map.turns(from).start + place(network.downstream(from), into);
-        let by = |from, into: LinkIndex| map.upstream(into).start + place(network.upstream(into), from);
-        let (mut turn_from, mut brought_by) = (Vec::new(), Vec::new());
-        for link in network.indices() {
-            turn_from.extend(network.upstream(link).iter().map(|from| turn(*from, link) as u32));
-            brought_by.extend(network.downstream(link).iter().map(|into| by(link, *into) as u32));
-        }
-        (map.turn_from, map.brought_by) = (turn_from, brought_by);
+        let by = |from, into: LinkIndex| map.before(into).start + place(network.upstream(into), from);
+        let turns = |link| network.downstream(link).iter().map(move |into| by(link, *into) as u32);
+        map.into = network.indices().flat_map(turns).collect();
         map
     }
 
@@ -191,8 +211,13 @@ impl Map {
         self.first[link.index()] as usize..self.first[link.index() + 1] as usize
     }
 
-    fn upstream(&self, link: LinkIndex) -> std::ops::Range<usize> {
-        self.first_upstream[link.index()] as usize..self.first_upstream[link.index() + 1] as usize
+    fn after(&self, link: LinkIndex) -> std::ops::Range<usize> {
+        let start = self.row[link.index()] as usize;
+        start..start + self.turns(link).len()
+    }
+
+    fn before(&self, link: LinkIndex) -> std::ops::Range<usize> {
+        self.after(link).end..self.row[link.index() + 1] as usize
     }
 }
 
@@ -233,8 +258,8 @@ mod tests {
     fn before_anything_is_seen_most_go_straight_on() {
         let network = junction();
         let turns = Turns::new(&network);
-        assert!(turns.share(&network, link(0), link(1)) > 0.8);
-        assert_eq!(turns.share(&network, link(1), link(2)), 0.0, "there is no such turn");
+        assert!(turns.share(link(0), link(1)) > 0.8);
+        assert_eq!(turns.share(link(1), link(2)), 0.0, "there is no such turn");
     }
 
     #[test]
@@ -243,7 +268,7 @@ mod tests {
         let mut turns = Turns::new(&network);
         turns.see(&network, &[(0, 2); 40]);
         turns.fit(&network, &[f64::NAN; 3], |_| false);
-        assert!(turns.share(&network, link(0), link(2)) > 0.7);
+        assert!(turns.share(link(0), link(2)) > 0.7);
     }
 
     #[test]
@@ -251,7 +276,7 @@ mod tests {
         let network = junction();
         let mut turns = Turns::new(&network);
         (0..60).for_each(|_| turns.fit(&network, &[1000.0, 300.0, 700.0], |_| true));
-        let off = turns.share(&network, link(0), link(2));
+        let off = turns.share(link(0), link(2));
         assert!((off - 0.7).abs() < 0.1, "{off}");
     }
 
@@ -265,7 +290,7 @@ mod tests {
             let mut turns = Turns::new(&network);
             turns.see(&network, &seen);
             (0..5).for_each(|_| turns.fit(&network, &flow, |link| !flow[link].is_nan()));
-            let sum: f32 = turns.of(link(0)).iter().sum();
+            let sum: f32 = turns.after(link(0)).iter().map(|next| next.share).sum();
             prop_assert!((sum - 1.0).abs() < 1e-5);
         }
     }

@@ -8,6 +8,7 @@ use crate::own::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
 use crate::site::Site;
+use crate::turns::Next;
 
 impl Graph {
     /// Returns what is believed and known of a link that nothing counts on; nothing where no evidence reaches.
@@ -21,18 +22,17 @@ impl Graph {
         if self.known(link, context).is_none() || self.own[link.index()].counts() {
             return Vec::new();
         }
-        let network = context.network;
-        let before = network.upstream(link).iter().zip(self.turns.brought(link)).map(|turn| (turn, true));
-        let after = network.downstream(link).iter().zip(self.turns.of(link)).map(|turn| (turn, false));
-        let turns = || before.clone().chain(after.clone()).filter(|((next, _), _)| **next != link);
-        let all: f64 = turns().map(|((_, share), _)| f64::from(*share)).sum();
-        let neighbour = |((next, share), before): ((&LinkIndex, &f32), bool)| explain::Neighbour {
-            link: network.link(*next).id.clone(),
+        let before = self.turns.before(link).iter().map(|next| (next, true));
+        let after = self.turns.after(link).iter().map(|next| (next, false));
+        let turns = || before.clone().chain(after.clone()).filter(|(next, _)| next.link != link);
+        let all: f64 = turns().map(|(next, _)| next.share()).sum();
+        let neighbour = |(next, before): (&Next, bool)| explain::Neighbour {
+            link: context.network.link(next.link).id.clone(),
             before,
-            turn_share: f64::from(*share),
-            weight: f64::from(*share) / all,
-            jammed: self.belief[next.index()].jammed,
-            flow_vph: Some(self.flow_vph[next.index()]).filter(|flow_vph| !flow_vph.is_nan()),
+            turn_share: next.share(),
+            weight: next.share() / all,
+            jammed: self.belief[next.link.index()].jammed,
+            flow_vph: Some(self.flow_vph[next.link.index()]).filter(|flow_vph| !flow_vph.is_nan()),
         };
         turns().map(neighbour).collect()
     }

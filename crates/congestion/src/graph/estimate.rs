@@ -32,14 +32,14 @@ impl Graph {
         context: &Context<'_>,
         mut tell: impl FnMut(Stage, Regimes),
     ) -> Regimes {
-        let (network, place) = (context.network, link.index());
+        let place = link.index();
         let rest = self.rest(place, context);
         tell(Stage::Usual, rest);
         let mut belief = rest;
         if context.config.parts.neighbours {
-            let around = neighbours::around(network, &self.turns, link, &self.departure, self.coupling);
+            let around = neighbours::around(&self.turns, link, &self.departure, self.coupling);
             belief.jammed = (rest.jammed + around).clamp(0.02, 0.9);
-            belief.free = self.field.prior(network, &self.turns, link, rest.free);
+            belief.free = self.field.prior(&self.turns, link, rest.free);
             tell(Stage::Neighbours, belief);
         }
         let own = &self.own[place];
