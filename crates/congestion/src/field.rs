@@ -11,60 +11,44 @@ use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::fusion::Belief;
-use crate::neighbours::{self, Coupling};
+use crate::neighbours::{Around, Coupling};
+use crate::shown::Shown;
 use crate::turns::Turns;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// How much of its neighbours' residuals a link shares.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Field {
     coupling: Coupling,
-    /// Per link, as last passed on to its neighbours; in `y`.
-    residual: Vec<f64>,
-    /// Variance of the residual, per link.
-    var: Vec<f64>,
 }
-
-/// What is worth passing on: a tenth of a percent of the travel time, and a thousandth of the spread of a free link.
-const LEAST_Y: f64 = 0.001;
-const LEAST_VAR: f64 = 0.0001;
 
 /// What is guessed before anything is learned is worth this much of the squared residuals: a dozen links at signals.
 const PRIOR_SQUARES: f64 = 1.0;
 
 impl Field {
-    pub(crate) fn new(links: usize) -> Self {
-        Self { coupling: Coupling::guessed(PRIOR_SQUARES), residual: vec![0.0; links], var: vec![0.0; links] }
+    pub(crate) fn guessed() -> Self {
+        Self { coupling: Coupling::guessed(PRIOR_SQUARES) }
     }
 
     /// Takes what measured links and their measured neighbours depart by; to be called about once a minute.
-    pub(crate) fn learn(&mut self, network: &Network, turns: &Turns, measured: impl Fn(LinkIndex) -> bool) {
-        self.coupling.learn(network, turns, &self.residual, measured);
-    }
-
-    /// Takes what is believed of a free link; tells whether that is news to its neighbours.
-    pub(crate) fn note(&mut self, link: usize, free: Belief, typical: Belief) -> bool {
-        let residual = free.y - typical.y;
-        let news =
-            (residual - self.residual[link]).abs() > LEAST_Y || (free.var - self.var[link]).abs() > LEAST_VAR;
-        if news {
-            (self.residual[link], self.var[link]) = (residual, free.var);
-        }
-        news
+    pub(crate) fn learn(
+        &mut self,
+        network: &Network,
+        turns: &Turns,
+        shown: &[Shown],
+        measured: impl Fn(LinkIndex) -> bool,
+    ) {
+        self.coupling.learn(network, turns, |link| shown[link.index()].free.y, measured);
     }
 
     /// Returns what a link's neighbours make one believe of it.
-    pub(crate) fn prior(&self, turns: &Turns, link: LinkIndex, typical: Belief) -> Belief {
-        let (mut all, mut mean, mut var) = (0.0, 0.0, 0.0);
-        for (next, share) in neighbours::turns_around(turns, link) {
-            all += share;
-            mean += share * self.residual[next.index()];
-            var += share * share * self.var[next.index()];
-        }
-        if all <= 0.0 {
+    pub(crate) fn prior(&self, around: &Around, typical: Belief) -> Belief {
+        let Around { shares, y, var, .. } = *around;
+        if shares <= 0.0 {
             return typical;
         }
         let rho = self.coupling.share();
-        let left = self.coupling.unexplained() * typical.var + rho * rho * var / (all * all);
-        Belief { y: typical.y + rho * mean / all, var: left.min(typical.var) }
+        let left = self.coupling.unexplained() * typical.var + rho * rho * var / (shares * shares);
+        Belief { y: typical.y + rho * y / shares, var: left.min(typical.var) }
     }
 }
 
@@ -94,23 +78,28 @@ mod tests {
         (network, turns)
     }
 
+    /// A link that is free and believed to be so.
+    fn free(belief: Belief) -> Shown {
+        Shown { free: Belief { y: belief.y - TYPICAL.y, ..belief }, ..Shown::NOTHING }
+    }
+
+    /// Returns what three links in a row make one believe of the middle one.
+    fn between(shown: [Shown; 3]) -> Belief {
+        let (_, turns) = row();
+        Field::guessed().prior(&Around::of(&turns, LinkIndex(1), &shown), TYPICAL)
+    }
+
     #[test]
     fn a_link_between_two_slow_ones_is_slower_than_usual_and_surer_than_one_alone() {
-        let (_, turns) = row();
-        let mut field = Field::new(3);
         let slow = Belief { y: 0.8, var: 0.01 };
-        assert!(field.note(0, slow, TYPICAL) && field.note(2, slow, TYPICAL));
-        let between = field.prior(&turns, LinkIndex(1), TYPICAL);
+        let between = between([free(slow), Shown::NOTHING, free(slow)]);
         assert!(between.y > TYPICAL.y && between.y < slow.y, "{between:?}");
         assert!(between.var < TYPICAL.var, "{between:?}");
     }
 
     #[test]
     fn where_nothing_departs_from_the_typical_neither_does_the_field() {
-        let (_, turns) = row();
-        let mut field = Field::new(3);
-        (0..3).for_each(|link| assert!(field.note(link, TYPICAL, TYPICAL)));
-        let prior = field.prior(&turns, LinkIndex(1), TYPICAL);
+        let prior = between([free(TYPICAL); 3]);
         assert!((prior.y - TYPICAL.y).abs() < 1e-12 && prior.var <= TYPICAL.var);
     }
 
@@ -118,14 +107,13 @@ mod tests {
     fn pairs_that_move_together_couple_more_than_pairs_that_do_not() {
         let (network, turns) = row();
         let learned = |second: f64| {
-            let mut field = Field::new(3);
+            let mut field = Field::guessed();
             for turn in 0..200 {
                 let sign = if turn % 2 == 0 { 1.0 } else { -1.0 };
-                let at = |y: f64| Belief { y: TYPICAL.y + sign * y, var: 0.01 };
+                let at = |y: f64| free(Belief { y: TYPICAL.y + sign * y, var: 0.01 });
                 let first = if turn % 4 < 2 { at(0.4) } else { at(-0.4) };
-                field.note(0, at(0.4), TYPICAL);
-                field.note(1, if second > 0.0 { at(0.4) } else { first }, TYPICAL);
-                field.learn(&network, &turns, |link| link.0 < 2);
+                let second = if second > 0.0 { at(0.4) } else { first };
+                field.learn(&network, &turns, &[at(0.4), second, Shown::NOTHING], |link| link.0 < 2);
             }
             field.coupling
         };
@@ -146,13 +134,8 @@ mod tests {
 
         #[test]
         fn slower_neighbours_never_make_a_link_faster(y in -0.2f64..1.0, more in 0.0f64..1.0) {
-            let (_, turns) = row();
-            let at = |y: f64| {
-                let mut field = Field::new(3);
-                field.note(0, Belief { y, var: 0.02 }, TYPICAL);
-                field.prior(&turns, LinkIndex(1), TYPICAL).y
-            };
-            prop_assert!(at(y + more) >= at(y) - 2.0 * LEAST_Y);
+            let at = |y: f64| between([free(Belief { y, var: 0.02 }), Shown::NOTHING, Shown::NOTHING]).y;
+            prop_assert!(at(y + more) >= at(y));
         }
     }
 }

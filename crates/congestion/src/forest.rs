@@ -239,7 +239,7 @@ mod tests {
         junction.member = vec![true, false, true, false];
         // Straight on 5 of 6, to the side 1 of 6: less than that share, once ten went straight.
         junction.turns.see(&junction.network, &[(0, 1); 10]);
-        junction.turns.fit(&junction.network, &[f64::NAN; 4], |_| false);
+        junction.turns.fit(&junction.network, |_| f64::NAN, |_| false);
         assert_eq!(junction.trees(), [(0, vec![0]), (2, vec![2])]);
     }
 

@@ -23,6 +23,7 @@ use crate::partition::{Context, Frozen};
 use crate::picture::Picture;
 use crate::queue::Queues;
 use crate::regime::Regimes;
+use crate::shown::Shown;
 use crate::site::Site;
 use crate::smoothing::Smoothing;
 use crate::told::{Basis, Told};
@@ -36,9 +37,7 @@ pub(crate) struct Graph {
     own: Vec<Own>,
     /// What each link is believed to be, own or estimated.
     belief: Vec<Regimes>,
-    /// Probability of a jam above the usual.
-    departure: Vec<f64>,
-    flow_vph: Vec<f64>,
+    shown: Vec<Shown>,
     /// Whether evidence of the last lateness reaches the link over turns; made anew where there is none.
     #[serde(skip)]
     reached: Vec<bool>,
@@ -88,14 +87,13 @@ impl Graph {
         Self {
             own: vec![Own::NOTHING; links],
             belief: vec![Own::NOTHING.belief; links],
-            departure: vec![0.0; links],
-            flow_vph: vec![f64::NAN; links],
+            shown: vec![Shown::NOTHING; links],
             reached: Vec::new(),
             work: Work::default(),
             at: Timestamp::MIN,
             mix: Mix::UNKNOWN,
             coupling: Coupling::guessed(COUPLING_SQUARES),
-            field: Field::new(links),
+            field: Field::guessed(),
             smoothing: Smoothing::default(),
             typical: Vec::new(),
             levels: vec![Level::default(); links],
@@ -159,7 +157,7 @@ impl Graph {
         }
         let picture = Picture {
             belief: &self.belief,
-            flow_vph: &self.flow_vph,
+            shown: &self.shown,
             own: &self.own,
             mix: self.mix,
             congested: &self.work.congested,
@@ -266,13 +264,14 @@ impl Graph {
             }
         }
         if learns {
-            let own = &self.own;
+            let (own, shown) = (&self.own, &self.shown);
             let counts = |link: LinkIndex| own[link.index()].counts();
             if context.config.parts.turn_fitting {
-                self.turns.fit(network, &self.flow_vph, |link| own[link].counts());
+                self.turns.fit(network, |link| shown[link].flow_vph, |link| own[link].counts());
             }
-            self.coupling.learn(network, &self.turns, &self.departure, counts);
-            self.field.learn(network, &self.turns, counts);
+            let departure = |link: LinkIndex| shown[link.index()].departure;
+            self.coupling.learn(network, &self.turns, departure, counts);
+            self.field.learn(network, &self.turns, shown, counts);
             self.smooth(context);
             self.work.all_again();
         }
@@ -322,30 +321,15 @@ impl Graph {
             }
         });
         self.pairs.note(link.0, unaided);
-        let flow_vph = neighbours::flow(&self.turns, link, &self.flow_vph).unwrap_or(self.flow_vph[place]);
+        let flow_vph = neighbours::flow(&self.turns, link, &self.shown).unwrap_or(self.shown[place].flow_vph);
         self.believe(place, belief, &rest, flow_vph, network);
     }
 
-    /// Takes what is to be believed of a link. A change that no reader could see is not passed on to its neighbours, or the least of
-    /// them would go round the whole city.
+    /// Takes what is to be believed of a link.
     fn believe(&mut self, link: usize, belief: Regimes, rest: &Regimes, flow_vph: f64, network: &Network) {
-        /// A thousandth of what makes a link congested, and a vehicle in a day.
-        const LEAST_DEPARTURE: f64 = 0.0005;
-        const LEAST_VPH: f64 = 0.05;
-        let far = |new: f64, old: f64, least: f64| new.is_nan() != old.is_nan() || (new - old).abs() > least;
-        let departure = belief.jammed - rest.jammed;
-        let departs = far(departure, self.departure[link], LEAST_DEPARTURE);
-        let runs = self.field.note(link, belief.free, rest.free);
-        let flows = far(flow_vph, self.flow_vph[link], LEAST_VPH);
-        if departs {
-            self.departure[link] = departure;
-        }
-        if flows {
-            self.flow_vph[link] = flow_vph;
-        }
+        let seen_around = self.shown[link].take(&belief, rest, flow_vph);
         let changed = belief != self.belief[link];
         self.belief[link] = belief;
-        let seen_around = departs || runs || flows;
         if changed || seen_around {
             self.work.believed(link, network, seen_around);
         }
@@ -392,7 +376,7 @@ impl Graph {
         let seen_s = (at.as_millis() - own.newest_at.max(0)) as f64 / 1000.0;
         let source =
             if seen_s <= context.config.long_window_s { Source::Observed } else { Source::Estimated };
-        let flow = self.flow_vph[link];
+        let flow = self.shown[link].flow_vph;
         let own = Own {
             flow_vph: flow,
             flow_pcuph: flow * self.mix.pcu,

@@ -63,6 +63,7 @@ mod rota;
 mod sample;
 mod scatter;
 mod set;
+mod shown;
 mod site;
 mod smoothing;
 mod source;

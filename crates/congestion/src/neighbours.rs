@@ -12,6 +12,7 @@
 use roadnet::{LinkIndex, Network};
 use serde::{Deserialize, Serialize};
 
+use crate::shown::Shown;
 use crate::turns::{Next, Turns};
 
 /// How much of its neighbours' departure from the typical a link shares.
@@ -69,7 +70,7 @@ impl Coupling {
         &mut self,
         network: &Network,
         turns: &Turns,
-        departure: &[f64],
+        departure: impl Fn(LinkIndex) -> f64,
         measured: impl Fn(LinkIndex) -> bool,
     ) {
         /// Half of it is forgotten in two hours: how jams spread changes with the time of day.
@@ -79,8 +80,11 @@ impl Coupling {
         self.squares = prior.squares + KEPT * (self.squares - prior.squares);
         self.own_squares = prior.own_squares + KEPT * (self.own_squares - prior.own_squares);
         for link in network.indices().filter(|link| measured(*link)) {
-            if let Some(around) = mean_around(turns, link, departure, &measured) {
-                let own = departure[link.index()];
+            let known = turns_around(turns, link).filter(|(next, _)| measured(*next));
+            let add = |(sum, all), (next, share)| (sum + share * departure(next), all + share);
+            let (sum, all) = known.fold((0.0, 0.0), add);
+            if all > 0.0 {
+                let (around, own) = (sum / all, departure(link));
                 self.products += around * own;
                 self.squares += around * around;
                 self.own_squares += own * own;
@@ -89,29 +93,39 @@ impl Coupling {
     }
 }
 
-fn mean_around(
-    turns: &Turns,
-    link: LinkIndex,
-    departure: &[f64],
-    counts: impl Fn(LinkIndex) -> bool,
-) -> Option<f64> {
-    let (sum, weight) = turns_around(turns, link)
-        .filter(|(next, _)| counts(*next))
-        .fold((0.0, 0.0), |(sum, all), (next, share)| (sum + share * departure[next.index()], all + share));
-    (weight > 0.0).then(|| sum / weight)
-}
-
 /// Yields the links that a link's traffic goes on to and comes from, with the share of it.
-pub(crate) fn turns_around<'a>(
-    turns: &'a Turns,
-    link: LinkIndex,
-) -> impl Iterator<Item = (LinkIndex, f64)> + 'a {
+fn turns_around(turns: &Turns, link: LinkIndex) -> impl Iterator<Item = (LinkIndex, f64)> {
     turns.around(link).iter().filter(move |next| next.link != link).map(|next| (next.link, next.share()))
 }
 
-/// Returns by how much more than usual a link is likely to be jammed, going by its neighbours.
-pub(crate) fn around(turns: &Turns, link: LinkIndex, departure: &[f64], coupling: Coupling) -> f64 {
-    coupling.share() * mean_around(turns, link, departure, |_| true).unwrap_or(0.0)
+/// What the links around a link show, summed up by their shares.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Around {
+    pub(crate) shares: f64,
+    departure: f64,
+    /// Of the free regime.
+    pub(crate) y: f64,
+    /// Of the free regime, by the squares of their shares.
+    pub(crate) var: f64,
+}
+
+impl Around {
+    pub(crate) fn of(turns: &Turns, link: LinkIndex, shown: &[Shown]) -> Self {
+        let mut sums = Self::default();
+        for (next, share) in turns_around(turns, link) {
+            let Shown { departure, free, .. } = shown[next.index()];
+            sums.shares += share;
+            sums.departure += share * departure;
+            sums.y += share * free.y;
+            sums.var += share * share * free.var;
+        }
+        sums
+    }
+
+    /// Returns by how much more than usual the link is likely to be jammed.
+    pub(crate) fn departure(&self, coupling: Coupling) -> f64 {
+        if self.shares > 0.0 { coupling.share() * (self.departure / self.shares) } else { 0.0 }
+    }
 }
 
 /// What the links on one side of a link say of its flow.
@@ -125,10 +139,11 @@ struct Side {
 }
 
 impl Side {
-    fn of(links: &[Next], flow_vph: &[f64]) -> Self {
+    fn of(links: &[Next], shown: &[Shown]) -> Self {
         let mut side = Self::default();
-        for next in links.iter().filter(|next| !flow_vph[next.link.index()].is_nan()) {
-            side.vph += flow_vph[next.link.index()] * next.mine();
+        let flows = links.iter().map(|next| (next, shown[next.link.index()].flow_vph));
+        for (next, flow_vph) in flows.filter(|(_, flow_vph)| !flow_vph.is_nan()) {
+            side.vph += flow_vph * next.mine();
             side.known += next.share();
             side.others += next.share() * (1.0 - next.mine());
         }
@@ -144,8 +159,8 @@ impl Side {
 }
 
 /// Returns the flow of a link from those around it, veh/h; `None` when nothing is known of them.
-pub(crate) fn flow(turns: &Turns, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
-    let (into, out) = (Side::of(turns.before(link), flow_vph), Side::of(turns.after(link), flow_vph));
+pub(crate) fn flow(turns: &Turns, link: LinkIndex, shown: &[Shown]) -> Option<f64> {
+    let (into, out) = (Side::of(turns.before(link), shown), Side::of(turns.after(link), shown));
     // Those that are not known bring as much as those that are, so a side is scaled up by the share that is known of it; and it
     // counts by that share. The two cancel.
     let sum = |of: fn(&Side) -> f64| into.weight() * of(&into) + out.weight() * of(&out);
@@ -165,9 +180,13 @@ mod tests {
         streets(&[((0, 0), (3, 0)), ((3, 0), (6, 0)), ((6, 0), (9, 0)), ((3, 0), (3, 3))])
     }
 
+    fn shown(flow_vph: &[f64; 4]) -> [Shown; 4] {
+        flow_vph.map(|flow_vph| Shown { flow_vph, ..Shown::NOTHING })
+    }
+
     fn estimate(of: u32, flow_vph: &[f64; 4]) -> f64 {
         let network = street_with_a_branch();
-        flow(&Turns::new(&network), link(of), flow_vph).unwrap()
+        flow(&Turns::new(&network), link(of), &shown(flow_vph)).unwrap()
     }
 
     #[test]
@@ -186,7 +205,7 @@ mod tests {
     #[test]
     fn where_nothing_is_known_around_nothing_is_said() {
         let network = street_with_a_branch();
-        assert_eq!(flow(&Turns::new(&network), link(1), &[f64::NAN; 4]), None);
+        assert_eq!(flow(&Turns::new(&network), link(1), &[Shown::NOTHING; 4]), None);
     }
 
     proptest! {
@@ -195,7 +214,7 @@ mod tests {
             let network = street_with_a_branch();
             let turns = Turns::new(&network);
             let on_vph = a_vph * turns.share(link(0), link(1));
-            let flow_vph = flow(&turns, link(1), &[a_vph, f64::NAN, on_vph, a_vph - on_vph]).unwrap();
+            let flow_vph = flow(&turns, link(1), &shown(&[a_vph, f64::NAN, on_vph, a_vph - on_vph])).unwrap();
             prop_assert!((flow_vph - on_vph).abs() < 1e-3 * a_vph);
         }
 

@@ -5,6 +5,7 @@ use crate::graph::Mix;
 use crate::own::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
+use crate::shown::Shown;
 use crate::site::Site;
 use crate::standing;
 use crate::turns::Turns;
@@ -12,7 +13,7 @@ use crate::turns::Turns;
 /// What is known of all links at one boundary.
 pub(crate) struct Picture<'a> {
     pub(crate) belief: &'a [Regimes],
-    pub(crate) flow_vph: &'a [f64],
+    pub(crate) shown: &'a [Shown],
     pub(crate) own: &'a [Own],
     /// Of those on links where nobody counts.
     pub(crate) mix: Mix,
@@ -64,7 +65,7 @@ impl Picture<'_> {
         let own = if self.own[place].counts() {
             &self.own[place]
         } else {
-            let flow_vph = self.flow_vph[place];
+            let flow_vph = self.shown[place].flow_vph;
             let (flow_pcuph, flow_mcuph) = (flow_vph * self.mix.pcu, flow_vph * self.mix.mcu);
             estimated = Own { flow_vph, flow_pcuph, flow_mcuph, ..self.own[place] };
             &estimated
@@ -77,7 +78,7 @@ impl Picture<'_> {
             length_m: if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m },
             discharge_mps: standing::discharge_mps(own, site),
             lost: self.lost(place, share, site),
-            flows: !self.flow_vph[place].is_nan(),
+            flows: !self.shown[place].flow_vph.is_nan(),
         }
     }
 
@@ -86,14 +87,14 @@ impl Picture<'_> {
         /// Where nobody passes any more, somebody stands: as if one came every two minutes.
         const LEAST_FLOW_VPH: f64 = 30.0;
         // `max` keeps a number over NaN.
-        let flow_vph = self.flow_vph[link].max(LEAST_FLOW_VPH);
+        let flow_vph = self.shown[link].flow_vph.max(LEAST_FLOW_VPH);
         flow_vph * y.exp() / site.free_kmh * site.length_m / 1000.0
     }
 
     /// Returns what is lost on a link, h per h: those on it times the share of their time that they lose, n (1 - v / v_free). Nothing
     /// where no flow is known.
     fn lost(&self, link: usize, share: f64, site: &Site) -> Delay {
-        let flow_vph = self.flow_vph[link];
+        let flow_vph = self.shown[link].flow_vph;
         if flow_vph.is_nan() {
             return Delay::default();
         }

@@ -120,14 +120,19 @@ impl Turns {
     /// Fits the shares to what was seen and counted; to be called once a minute.
     ///
     /// `flow_vph`: flow of each link, NaN where nothing is known of it; `counted`: whether it was counted there.
-    pub(crate) fn fit(&mut self, network: &Network, flow_vph: &[f64], counted: impl Fn(usize) -> bool) {
+    pub(crate) fn fit(
+        &mut self,
+        network: &Network,
+        flow_vph: impl Fn(usize) -> f64,
+        counted: impl Fn(usize) -> bool,
+    ) {
         self.seen.iter_mut().for_each(|seen| *seen *= KEPT);
         for link in network.indices() {
             let pull = f64::from(self.pull[link.index()]);
-            let misfit = self.brought_vph(link, flow_vph).filter(|_| counted(link.index()));
+            let misfit = self.brought_vph(link, &flow_vph).filter(|_| counted(link.index()));
             // Few vehicles say little: a flow of a vehicle a minute is added to both sides.
             let wanted =
-                misfit.map_or(1.0, |brought| pull * (flow_vph[link.index()] + 60.0) / (brought + 60.0));
+                misfit.map_or(1.0, |brought| pull * (flow_vph(link.index()) + 60.0) / (brought + 60.0));
             let moved = pull * (wanted / pull).powf(STEP);
             self.pull[link.index()] = (moved as f32).clamp(MOST_PULL.recip(), MOST_PULL);
         }
@@ -164,9 +169,9 @@ impl Turns {
     }
 
     /// Returns what the links before it bring into a link, veh/h; `None` where the flow of one of them is not known.
-    fn brought_vph(&self, link: LinkIndex, flow_vph: &[f64]) -> Option<f64> {
+    fn brought_vph(&self, link: LinkIndex, flow_vph: impl Fn(usize) -> f64) -> Option<f64> {
         let before = self.before(link);
-        let brought: f64 = before.iter().map(|from| flow_vph[from.link.index()] * from.mine()).sum();
+        let brought: f64 = before.iter().map(|from| flow_vph(from.link.index()) * from.mine()).sum();
         (!before.is_empty() && brought.is_finite()).then_some(brought)
     }
 
@@ -267,7 +272,7 @@ mod tests {
         let network = junction();
         let mut turns = Turns::new(&network);
         turns.see(&network, &[(0, 2); 40]);
-        turns.fit(&network, &[f64::NAN; 3], |_| false);
+        turns.fit(&network, |_| f64::NAN, |_| false);
         assert!(turns.share(link(0), link(2)) > 0.7);
     }
 
@@ -275,7 +280,7 @@ mod tests {
     fn counts_that_do_not_fit_the_map_win_within_an_hour() {
         let network = junction();
         let mut turns = Turns::new(&network);
-        (0..60).for_each(|_| turns.fit(&network, &[1000.0, 300.0, 700.0], |_| true));
+        (0..60).for_each(|_| turns.fit(&network, |link| [1000.0, 300.0, 700.0][link], |_| true));
         let off = turns.share(link(0), link(2));
         assert!((off - 0.7).abs() < 0.1, "{off}");
     }
@@ -289,7 +294,7 @@ mod tests {
             let network = junction();
             let mut turns = Turns::new(&network);
             turns.see(&network, &seen);
-            (0..5).for_each(|_| turns.fit(&network, &flow, |link| !flow[link].is_nan()));
+            (0..5).for_each(|_| turns.fit(&network, |link| flow[link], |link| !flow[link].is_nan()));
             let sum: f32 = turns.after(link(0)).iter().map(|next| next.share).sum();
             prop_assert!((sum - 1.0).abs() < 1e-5);
         }

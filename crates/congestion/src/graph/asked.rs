@@ -32,7 +32,7 @@ impl Graph {
             turn_share: next.share(),
             weight: next.share() / all,
             jammed: self.belief[next.link.index()].jammed,
-            flow_vph: Some(self.flow_vph[next.link.index()]).filter(|flow_vph| !flow_vph.is_nan()),
+            flow_vph: Some(self.shown[next.link.index()].flow_vph).filter(|flow_vph| !flow_vph.is_nan()),
         };
         turns().map(neighbour).collect()
     }

@@ -5,9 +5,10 @@
 use roadnet::LinkIndex;
 
 use super::{Graph, heard_within};
+use crate::neighbours::Around;
 use crate::partition::Context;
 use crate::regime::Regimes;
-use crate::{field, neighbours, smoothing};
+use crate::{field, smoothing};
 
 /// What moves on what is believed of a link, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -37,9 +38,9 @@ impl Graph {
         tell(Stage::Usual, rest);
         let mut belief = rest;
         if context.config.parts.neighbours {
-            let around = neighbours::around(&self.turns, link, &self.departure, self.coupling);
-            belief.jammed = (rest.jammed + around).clamp(0.02, 0.9);
-            belief.free = self.field.prior(&self.turns, link, rest.free);
+            let around = Around::of(&self.turns, link, &self.shown);
+            belief.jammed = (rest.jammed + around.departure(self.coupling)).clamp(0.02, 0.9);
+            belief.free = self.field.prior(&around, rest.free);
             tell(Stage::Neighbours, belief);
         }
         let own = &self.own[place];
