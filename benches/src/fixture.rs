@@ -62,8 +62,6 @@ pub(crate) fn payload(seq: u64, at: Timestamp) -> String {
 
 /// The same, as it stands in the log.
 pub(crate) fn observation(network: &Network, link: LinkIndex, seq: u64, at: Timestamp) -> Observation {
-    let counts =
-        [(VehicleClass::Motorcycle, (seq % 60) as u32), (VehicleClass::Car, 12), (VehicleClass::Bus, 1)];
     Observation {
         sensor: loop_id(link).as_str().into(),
         link: network.link(link).id.clone(),
@@ -74,15 +72,22 @@ pub(crate) fn observation(network: &Network, link: LinkIndex, seq: u64, at: Time
         offset_m: Some(network.link(link).length_m / 2.0),
         received_at: at,
         quality: Quality::GOOD,
-        reading: Reading::Aggregate(Aggregate {
-            counts: Some(ClassCounts::from_iter(counts)),
-            speed_kmh: Some(20.4 + (seq % 25) as f32),
-            speed_mean: Some(SpeedMean::Time),
-            occupancy: Some(0.31),
-            queue_m: None,
-            headway_s: None,
-        }),
+        reading: reading(seq, 0),
     }
+}
+
+/// What a loop counts: about what is usual there. One that told the same again and again would be stuck, and not believed.
+pub(crate) fn reading(usual: u64, period: u64) -> Reading {
+    let motorcycles = (usual % 60 + period % 3) as u32;
+    let counts = [(VehicleClass::Motorcycle, motorcycles), (VehicleClass::Car, 12), (VehicleClass::Bus, 1)];
+    Reading::Aggregate(Aggregate {
+        counts: Some(ClassCounts::from_iter(counts)),
+        speed_kmh: Some(20.4 + (usual % 25 + period % 3) as f32),
+        speed_mean: Some(SpeedMean::Time),
+        occupancy: Some(0.31),
+        queue_m: None,
+        headway_s: None,
+    })
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -54,9 +54,9 @@ impl<'a> Rig<'a> {
         let received_at = Timestamp::from_millis(self.at_ms);
         self.analyzer.advance(0, received_at);
         for back in 0..READINGS {
-            for observation in &mut self.observations {
-                observation.at = received_at.plus_millis(-back * PERIOD_MS);
-                observation.seq = Some(self.seq - back as u64);
+            let (at, seq) = (received_at.plus_millis(-back * PERIOD_MS), self.seq - back as u64);
+            for (i, observation) in self.observations.iter_mut().enumerate() {
+                set(observation, i, seq, at);
                 observation.received_at = received_at;
                 self.analyzer.observe(0, observation);
             }
@@ -90,8 +90,8 @@ impl<'a> Rig<'a> {
     fn renew(&mut self) {
         self.seq += 1;
         let at = Timestamp::from_millis(self.at_ms);
-        for observation in &mut self.observations {
-            (observation.at, observation.received_at, observation.seq) = (at, at, Some(self.seq));
+        for (i, observation) in self.observations.iter_mut().enumerate() {
+            set(observation, i, self.seq, at);
         }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Rig<'a> {
         let heard = (count * for_ms / PERIOD_MS) as usize;
         let stamp = |i: usize| Timestamp::from_millis(start_ms + i as i64 * PERIOD_MS / count);
         for (i, observation) in self.observations.iter_mut().enumerate() {
-            (observation.at, observation.received_at, observation.seq) = (stamp(i), stamp(i), Some(self.seq));
+            set(observation, i, self.seq, stamp(i));
         }
         let start = cpu_s();
         for observation in &self.observations[..heard] {
@@ -201,6 +201,12 @@ impl<'a> Rig<'a> {
         self.row(table, &what, read + tail, ("copy its bytes", copy), bar);
         Ok(())
     }
+}
+
+/// Makes an observation of loop `i` a new one, received at once.
+fn set(observation: &mut Observation, i: usize, seq: u64, at: Timestamp) {
+    (observation.at, observation.received_at, observation.seq) = (at, at, Some(seq));
+    observation.reading = fixture::reading(i as u64, seq);
 }
 
 /// Memory of this process, bytes.
