@@ -76,16 +76,18 @@ pub(crate) fn of(samples: &[Sample], now: i64, health: &Health, site: &Site, con
     let mut bands = Bands::default();
     let mut vehicles = Vehicles::default();
     let summed_up = SummedUp::of(samples);
-    for sample in samples.iter().filter(|sample| !summed_up.holds(sample)) {
-        let age_s = (now - sample.at) as f64 / 1000.0;
-        let place = band_of(age_s);
-        let band = &mut bands[place];
-        let device = context.devices.get(sample.sensor as usize);
-        band.add(sample, device, health.scatter_of(sample.sensor), site);
-        if let What::Probe { vehicle, .. } = sample.what
-            && vehicles.is_new(place, vehicle)
-        {
-            band.probes.vehicles += 1.0;
+    for of_one in samples.chunk_by(|one, next| one.sensor == next.sensor) {
+        let sensor = of_one[0].sensor;
+        let (device, scatter) = (context.devices.get(sensor as usize), health.scatter_of(sensor));
+        for sample in of_one.iter().filter(|sample| !summed_up.holds(sample)) {
+            let place = band_of((now - sample.at) as f64 / 1000.0);
+            let band = &mut bands[place];
+            band.add(sample, device, scatter, site);
+            if let What::Probe { vehicle, .. } = sample.what
+                && vehicles.is_new(place, vehicle)
+            {
+                band.probes.vehicles += 1.0;
+            }
         }
     }
     bands

@@ -57,7 +57,10 @@ impl Chance {
     }
 
     pub(crate) fn shares(&self) -> Shares {
-        let [moving, middle, slow, fast] = [self.moving.quantile(0.5), self.y(0.5), self.y(0.1), self.y(0.9)];
+        let moving = self.moving.quantile(0.5);
+        // Most links never stand still.
+        let middle = if self.still < f64::EPSILON { moving } else { self.y(0.5) };
+        let (slow, fast) = (self.y(0.1), self.y(0.9));
         let middle_share = share(middle).min(FASTEST);
         let fast = share(fast.max(moving + FAST_SIDE * (fast - moving))).clamp(middle_share, FASTEST_MINUTE);
         Shares { slow: share(slow), middle: middle_share, fast, moving: share(moving).min(FASTEST) }

@@ -143,10 +143,15 @@ pub(crate) fn counted(
     let mut quality = Quality::GOOD;
     let mut longest_ms = 0;
     let summed_up = SummedUp::of(samples);
+    let mut speaker = None;
     for sample in samples.iter().filter(|s| s.what.is_traffic()) {
         own.newest_at = own.newest_at.max(sample.at);
-        quality = quality.with(Quality(sample.quality.into())).with(health.quality(sample.sensor));
-        longest_ms = longest_ms.max(context.devices.get(sample.sensor as usize).map_or(0, |d| d.period_ms));
+        quality = quality.with(Quality(sample.quality.into()));
+        if speaker.replace(sample.sensor) != Some(sample.sensor) {
+            let device = context.devices.get(sample.sensor as usize);
+            longest_ms = longest_ms.max(device.map_or(0, |device| device.period_ms));
+            quality = quality.with(health.quality(sample.sensor));
+        }
         let age_s = ((now - sample.at) as f64 / 1000.0).max(0.0);
         match sample.what {
             What::Passage { .. } if !summed_up.holds(sample) => passages.take(sample),
