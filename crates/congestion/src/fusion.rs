@@ -22,35 +22,11 @@ impl Belief {
     }
 }
 
-/// Standard normal distribution function; Abramowitz and Stegun 26.2.17, error below 1e-7.
-pub(crate) fn normal(z: f64) -> f64 {
-    normal_and_density(z).0
-}
-
-/// Returns the distribution function and the density, which share what is dear: the exponential.
-pub(crate) fn normal_and_density(z: f64) -> (f64, f64) {
-    /// 1 / sqrt(2 pi).
-    const PEAK: f64 = 0.398_942_280_401_432_7;
-    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
-    let density = (-0.5 * z * z).exp() * PEAK;
-    let tail = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530]
-        .into_iter()
-        .fold(0.0, |sum, c| (sum + c) * t)
-        * density;
-    (if z < 0.0 { tail } else { 1.0 - tail }, density)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn one_in_ten_is_above_1_2816_standard_deviations() {
-        assert!((1.0 - normal(1.2816) - 0.1).abs() < 1e-4);
-        assert!((normal(-1.2816) - 0.1).abs() < 1e-4);
-    }
 
     proptest! {
         #[test]

@@ -81,7 +81,7 @@ mod tests {
 
     /// A share of free flow that is normal around a middle.
     fn of_share(middle: f64, sd: f64) -> impl Fn(usize) -> f64 {
-        move |cut| crate::fusion::normal((LevelOfService::SHARES[cut] - middle) / sd)
+        move |cut| crate::normal::normal((LevelOfService::SHARES[cut] - middle) / sd)
     }
 
     fn config() -> Config {

@@ -50,6 +50,7 @@ mod journeys;
 mod level;
 mod link;
 mod neighbours;
+mod normal;
 mod own;
 mod pairs;
 mod partition;

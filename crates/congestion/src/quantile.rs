@@ -4,7 +4,7 @@
 //! the interval would end; a Newton step with the second derivative (Halley's method) finds it in one or two evaluations where
 //! halving takes thirteen.
 
-use crate::fusion::{normal, normal_and_density};
+use crate::normal::{normal, normal_and_density};
 
 /// Where quantiles are looked for: beyond it, the nearest end stands for them.
 const BOTTOM: f64 = -1.0;
@@ -23,6 +23,7 @@ pub(crate) struct Hump {
     weight: f64,
     mean: f64,
     sd: f64,
+    per_sd: f64,
 }
 
 /// The mixture at one place.
@@ -38,16 +39,17 @@ struct There {
 
 impl Hump {
     pub(crate) fn new(weight: f64, mean: f64, var: f64) -> Self {
-        Self { weight, mean, sd: var.sqrt() }
+        let sd = var.sqrt();
+        Self { weight, mean, sd, per_sd: sd.recip() }
     }
 
     fn at(&self, y: f64) -> There {
-        let z = (self.mean - y) / self.sd;
+        let Self { weight, mean, per_sd, .. } = *self;
+        let z = (mean - y) * per_sd;
         let (above, density) = normal_and_density(z);
-        let per_sd = self.sd.recip();
-        let density = self.weight * density * per_sd;
+        let density = weight * density * per_sd;
         There {
-            above: self.weight * above,
+            above: weight * above,
             density,
             slope: density * z * per_sd,
             curve: density * (z * z + 1.0) * per_sd * per_sd,
@@ -58,7 +60,7 @@ impl Hump {
 impl Mixture {
     /// Returns the probability that lies above that place.
     pub(crate) fn above(&self, y: f64) -> f64 {
-        let above = |hump: &Hump| hump.weight * normal((hump.mean - y) / hump.sd);
+        let above = |hump: &Hump| hump.weight * normal((hump.mean - y) * hump.per_sd);
         above(&self.low) + above(&self.high)
     }
 

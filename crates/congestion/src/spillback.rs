@@ -11,7 +11,7 @@ use roadnet::LinkIndex;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{event, link_id};
-use crate::fusion::normal;
+use crate::normal::normal;
 use crate::partition::Context;
 
 /// Storage that is free again when a spillback is over.
