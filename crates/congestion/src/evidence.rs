@@ -257,7 +257,7 @@ impl Point {
                 self.counted += n;
             }
             self.pace += n / f64::from(speed).max(1.0);
-            self.room_m += n * STANDING_ROOM * vehicle_m(f64::from(pcu) / n);
+            self.room_m += STANDING_ROOM * (LEAST_M * n + PCU_M * f64::from(pcu));
             self.offset_m += n * offset_m;
         } else if occupancy >= STANDING {
             self.blocked += 1.0;

@@ -8,6 +8,7 @@ use roadnet::{Link, LinkIndex, Network, RoadClass};
 
 use crate::config::FacilityConfig;
 use crate::own::Own;
+use crate::quantile::Mixture;
 use crate::regime::Regimes;
 use crate::site::Site;
 
@@ -80,6 +81,8 @@ impl Approaches {
 pub(crate) struct Measured<'a> {
     pub(crate) facility: Facility,
     pub(crate) belief: &'a Regimes,
+    /// Of the belief.
+    pub(crate) mixture: Mixture,
     pub(crate) own: &'a Own,
     pub(crate) site: &'a Site,
     /// Running speed as a share of free flow: what is lost beyond it is lost at the end.
@@ -95,7 +98,7 @@ impl Measured<'_> {
     /// Returns the probability that the measure is beyond the cut with that number, best first.
     pub(crate) fn beyond(&self, cut: usize, config: &FacilityConfig) -> f64 {
         let cut = self.cuts(config)[cut];
-        let moving = self.belief.above(self.y_of(cut));
+        let moving = self.mixture.above(self.y_of(cut));
         if self.facility == Facility::Expressway && self.stored_pcpkmln() > cut {
             // In a jam at least those that were seen to stand are there.
             return moving.max(self.belief.jammed);
@@ -162,7 +165,14 @@ mod tests {
     /// The level of a link of 300 m and 50 km/h: the cuts that are passed for sure.
     fn level(facility: Facility, y: f64, own: &Own) -> usize {
         let (belief, site, config) = (known(y), Site::with_lanes(2.0), FacilityConfig::default());
-        let measured = Measured { facility, belief: &belief, own, site: &site, running_share: 0.9 };
+        let measured = Measured {
+            facility,
+            belief: &belief,
+            mixture: belief.mixture(),
+            own,
+            site: &site,
+            running_share: 0.9,
+        };
         (0..5).filter(|&cut| measured.beyond(cut, &config) > 0.5).count()
     }
 
@@ -189,6 +199,7 @@ mod tests {
         let measured = Measured {
             facility: Facility::Expressway,
             belief: &belief,
+            mixture: belief.mixture(),
             own: &own,
             site: &site,
             running_share: 0.9,
@@ -236,7 +247,7 @@ mod tests {
             for facility in [Facility::Expressway, Facility::Signal, Facility::GiveWay] {
                 let beyond = |y: f64, cut: usize| {
                     let belief = Regimes { jammed, ..Regimes::unseen(y, true, Jams::default()) };
-                    Measured { facility, belief: &belief, own: &own, site: &site, running_share: 0.9 }.beyond(cut, &config)
+                    Measured { facility, belief: &belief, mixture: belief.mixture(), own: &own, site: &site, running_share: 0.9 }.beyond(cut, &config)
                 };
                 for cut in 0..5 {
                     prop_assert!(beyond(y + more, cut) >= beyond(y, cut) - 1e-9);

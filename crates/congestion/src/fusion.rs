@@ -17,8 +17,15 @@ impl Belief {
     /// Returns what follows from both, when they are independent.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
-        let (a, b) = (self.var.recip(), other.var.recip());
-        Self { y: (self.y * a + other.y * b) / (a + b), var: (a + b).recip() }
+        self.and_partly(other, 1.0)
+    }
+
+    /// Returns what follows when the other counts for that much of what it is worth.
+    #[must_use]
+    pub(crate) fn and_partly(self, other: Self, weight: f64) -> Self {
+        let var = weight * self.var;
+        let gain = var / (var + other.var);
+        Self { y: self.y + gain * (other.y - self.y), var: self.var * (1.0 - gain) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a link's own sensors say, as it is handed on.
 
-use model::Quality;
+use std::sync::LazyLock;
+
+use model::{LevelOfService, Quality};
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -54,6 +56,8 @@ pub(crate) struct Fleet {
 
 /// A queue that was seen so long ago still stands for this minute, s: two periods of a camera and the way of its messages.
 pub(crate) const QUEUE_SEEN_S: f64 = 75.0;
+
+const CUTS: usize = LevelOfService::SHARES.len();
 
 impl Own {
     pub(crate) const NOTHING: Self = Self {
@@ -113,8 +117,15 @@ impl Own {
     }
 
     /// Returns the `y` at that share of base free flow: beliefs are over the map's speed, classes over base free flow.
-    pub(crate) fn y_of(&self, share: f64, site: &Site) -> f64 {
+    fn y_of(&self, share: f64, site: &Site) -> f64 {
         (site.free_kmh / (share * self.free_kmh(site))).ln()
+    }
+
+    /// Returns the `y` at the cuts between levels of service.
+    pub(crate) fn cuts_y(&self, site: &Site) -> [f64; CUTS] {
+        static OF_BASE: LazyLock<[f64; CUTS]> = LazyLock::new(|| LevelOfService::SHARES.map(|s| -s.ln()));
+        let base_y = self.y_of(1.0, site);
+        OF_BASE.map(|y| base_y + y)
     }
 
     /// Returns the `y` from which the link is congested.

@@ -119,13 +119,14 @@ impl There {
     /// Returns the place above which that probability lies, as seen from here, and whether it is that to a hundredth of a cell.
     fn look_for(&self, above: f64, from: f64) -> (f64, bool) {
         const OFF: f64 = 0.01 / CELLS_PER_ONE;
-        let straight = (self.above - above) / self.density;
-        let bent = 0.5 * straight * self.slope / self.density;
+        let per_density = self.density.recip();
+        let straight = (self.above - above) * per_density;
+        let bent = 0.5 * straight * self.slope * per_density;
         if bent.abs() > 0.5 {
             return (from + straight, false);
         }
         // What the second derivative leaves is of third order.
-        let third = straight * straight * self.curve / self.density;
+        let third = straight * straight * self.curve * per_density;
         let off = straight.abs() * (4.0 * bent * bent + third);
         (from + straight * (1.0 - bent), off < OFF)
     }

@@ -115,16 +115,15 @@ impl Regimes {
     /// Takes what was seen. `rest` is the belief when nothing is.
     #[must_use]
     pub(crate) fn and(self, seen: Belief, hidden: Hidden, rest: &Self) -> Self {
-        let free = density(seen, self.free);
-        let jam = density(seen, self.jam);
+        let jam = likelier(seen, self.jam, self.free);
         let Hidden::Share(share) = hidden else {
-            return self.by_odds(jam / free.max(f64::MIN_POSITIVE)).corrected(seen, 1.0);
+            return self.by_odds(jam).corrected(seen, 1.0);
         };
-        let passes = share * density(seen, rest.free);
+        let passes = share * likelier(seen, rest.free, self.free);
         let as_it_says = (1.0 - share) * jam;
-        let after = self.by_odds((as_it_says + passes) / free.max(f64::MIN_POSITIVE));
+        let odds = as_it_says + passes;
         // A jam is corrected only as far as it was the jam that was seen.
-        after.corrected(seen, as_it_says / (as_it_says + passes).max(f64::MIN_POSITIVE))
+        self.by_odds(odds).corrected(seen, as_it_says / odds.max(f64::MIN_POSITIVE))
     }
 
     /// Returns how many standard deviations evidence is off what is believed, in the regime that is nearer to it.
@@ -142,10 +141,10 @@ impl Regimes {
 
     /// Moves each regime's belief towards what was seen, as far as it is the one that holds.
     fn corrected(self, seen: Belief, of_jam: f64) -> Self {
-        let part = |weight: f64| Belief { var: seen.var / weight.max(1e-4), ..seen };
+        const LEAST: f64 = 1e-4;
         Self {
-            free: self.free.and(part(1.0 - self.jammed)),
-            jam: self.jam.and(part(self.jammed * of_jam)),
+            free: self.free.and_partly(seen, (1.0 - self.jammed).max(LEAST)),
+            jam: self.jam.and_partly(seen, (self.jammed * of_jam).max(LEAST)),
             ..self
         }
     }
@@ -153,8 +152,9 @@ impl Regimes {
     /// Makes a jam likelier by these odds.
     #[must_use]
     pub(crate) fn by_odds(self, odds: f64) -> Self {
-        let odds = odds.clamp(MOST_ODDS.recip(), MOST_ODDS) * self.jammed / (1.0 - self.jammed);
-        Self { jammed: (odds / (1.0 + odds)).clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY), ..self }
+        let jam = odds.clamp(MOST_ODDS.recip(), MOST_ODDS) * self.jammed;
+        let jammed = jam / (jam + 1.0 - self.jammed);
+        Self { jammed: jammed.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY), ..self }
     }
 
     /// Returns the odds by which evidence has made a jam likelier than it is when nothing is seen.
@@ -204,10 +204,13 @@ pub(crate) fn kept(seconds: f64) -> f64 {
     (-seconds / LASTS_S).exp()
 }
 
-/// Returns how likely that reading was, if the belief is right.
-fn density(seen: Belief, belief: Belief) -> f64 {
-    let var = seen.var + belief.var;
-    (-0.5 * (seen.y - belief.y).powi(2) / var).exp() / var.sqrt()
+/// Returns how much likelier that reading was, if the one belief is right, than if the other is.
+fn likelier(seen: Belief, one: Belief, other: Belief) -> f64 {
+    /// Odds are held long before.
+    const MOST_NATS: f64 = 600.0;
+    let (var, other_var) = (seen.var + one.var, seen.var + other.var);
+    let nats = 0.5 * ((seen.y - other.y).powi(2) / other_var - (seen.y - one.y).powi(2) / var);
+    nats.min(MOST_NATS).exp() * (other_var / var).sqrt()
 }
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ impl Told {
         let chance = basis.chance();
         let congested = chance.above(own.congested_y(site, config));
         let Shares { slow, middle, fast, moving } = chance.shares();
-        let slower = |cut: usize| chance.above(own.y_of(LevelOfService::SHARES[cut], site));
+        let cuts_y = own.cuts_y(site);
+        let slower = |cut: usize| chance.above(cuts_y[cut]);
         let measured = basis.measured();
         let beyond = measured.as_ref().map(|measured| |cut| measured.beyond(cut, &config.facility));
         Self {
@@ -225,7 +226,8 @@ impl<'a> Basis<'a> {
     pub(crate) fn measured(&self) -> Option<Measured<'a>> {
         let Self { belief, own, site, .. } = *self;
         let running_share = self.typical.running_share;
-        let measured = Measured { facility: site.facility?, belief, own, site, running_share };
+        let (facility, mixture) = (site.facility?, belief.mixture());
+        let measured = Measured { facility, belief, mixture, own, site, running_share };
         measured.is_known().then_some(measured)
     }
 }

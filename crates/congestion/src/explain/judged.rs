@@ -1,6 +1,6 @@
 //! From what is believed to the classes that are told.
 
-use model::{LevelOfService, LinkState};
+use model::LinkState;
 use roadnet::LinkIndex;
 
 use super::{Class, Measure, Step, chain};
@@ -53,11 +53,12 @@ fn judge(stages: &[(Stage, Regimes)], basis: &Basis<'_>, state: &LinkState, cont
 fn class(basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Option<Class> {
     let config = context.config;
     let (chance, own, site) = (basis.chance(), basis.own, basis.site);
+    let cuts_y = own.cuts_y(site);
     Some(Class {
         level: state.level_of_service?,
         congested: state.congested?,
         share: f64::from(state.speed_kmh?) / own.free_kmh(site),
-        levels: level::probabilities(|cut| chance.above(own.y_of(LevelOfService::SHARES[cut], site))),
+        levels: level::probabilities(|cut| chance.above(cuts_y[cut])),
         level_margin: config.hysteresis_level,
         congested_probability: chance.above(own.congested_y(site, config)),
         congested_bar: config.congested_probability,
