@@ -48,6 +48,8 @@ pub struct NewLink {
     pub name: CompactString,
     /// A traffic light stands at its end.
     pub signal_at_end: bool,
+    /// Whether those who come to its end give way, where the map says it.
+    pub gives_way: Option<bool>,
     /// Part of a roundabout.
     pub roundabout: bool,
     /// On a bridge.
@@ -76,6 +78,7 @@ impl NewLink {
             allowed: ClassSet::of(&VehicleClass::ALL),
             name: CompactString::default(),
             signal_at_end: false,
+            gives_way: None,
             roundabout: false,
             bridge: false,
             tunnel: false,
@@ -159,6 +162,7 @@ impl NetworkBuilder {
             allowed: new.allowed,
             name: new.name,
             signal_at_end: new.signal_at_end,
+            gives_way: new.gives_way,
             roundabout: new.roundabout,
             bridge: new.bridge,
             tunnel: new.tunnel,

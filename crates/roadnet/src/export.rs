@@ -51,6 +51,7 @@ fn properties(network: &Network, index: LinkIndex) -> Map<String, Value> {
     put("allowed", json!(link.allowed.iter().map(VehicleClass::name).collect::<Vec<_>>()));
     put("name", json!(link.name));
     put("signal_at_end", json!(link.signal_at_end));
+    put("gives_way", json!(link.gives_way));
     put("roundabout", json!(link.roundabout));
     put("bridge", json!(link.bridge));
     put("tunnel", json!(link.tunnel));
@@ -78,6 +79,7 @@ pub fn csv(network: &Network, to: impl Write) -> io::Result<()> {
         "allowed",
         "name",
         "signal_at_end",
+        "gives_way",
         "roundabout",
         "bridge",
         "tunnel",
@@ -99,6 +101,7 @@ pub fn csv(network: &Network, to: impl Write) -> io::Result<()> {
             &link.allowed.iter().map(VehicleClass::name).collect::<Vec<_>>().join(" "),
             &link.name,
             yes_or_no(link.signal_at_end),
+            link.gives_way.map_or("", yes_or_no),
             yes_or_no(link.roundabout),
             yes_or_no(link.bridge),
             yes_or_no(link.tunnel),
@@ -151,6 +154,7 @@ mod tests {
         let first = builder.add_link(first).unwrap();
         let mut onward = link("second", b, c, line(&vertices[1..]));
         (onward.lanes, onward.defaults.lanes) = (0.5, true);
+        onward.gives_way = Some(true);
         let second = builder.add_link(onward).unwrap();
         builder.add_link(link("third", b, a, line(&[vertices[1], vertices[0]]))).unwrap();
         builder.only_turn(first, second);

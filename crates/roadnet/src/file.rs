@@ -23,7 +23,8 @@ use crate::rows::Rows;
 use crate::{Link, LinkIndex, Network, NetworkVersion, Node};
 
 const MAGIC: [u8; 8] = *b"LUONGNET";
-const FORMAT: u32 = 1;
+/// 2 says who gives way.
+const FORMAT: u32 = 2;
 
 /// Why a network file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,14 @@ pub enum FileError {
         "network file of format {found}, newer than this program's {FORMAT}; update the program or import the map again"
     )]
     Newer {
+        /// The file's format.
+        found: u32,
+    },
+    /// An earlier version of this program wrote it.
+    #[error(
+        "network file of format {found}, older than this program's {FORMAT}; import the map again with `luong network import`"
+    )]
+    Older {
         /// The file's format.
         found: u32,
     },
@@ -89,7 +98,7 @@ impl Network {
     /// Reads a network file.
     ///
     /// # Errors
-    /// When the reader fails, or the file is of another kind, newer, cut off or damaged.
+    /// When the reader fails, or the file is of another kind or format, cut off or damaged.
     pub fn read(mut from: impl Read) -> Result<Self, FileError> {
         let mut start = Vec::with_capacity(36);
         from.by_ref().take(36).read_to_end(&mut start)?;
@@ -102,6 +111,9 @@ impl Network {
         }
         if format == 0 {
             return Err(FileError::Damaged("format 0 never existed"));
+        }
+        if format < FORMAT {
+            return Err(FileError::Older { found: format });
         }
         let Some(header) = start.get(12..36) else {
             return Err(FileError::Truncated { expected: 36, found: start.len() as u64 });
@@ -223,7 +235,10 @@ mod tests {
         assert!(refused(b"<?xml version='1.0'?><osm/>").contains("luong network import"));
         let mut newer = good.clone();
         newer[8] = 9;
-        assert!(refused(&newer).contains("format 9, newer than this program's 1"));
+        assert!(refused(&newer).contains("format 9, newer than this program's 2"));
+        let mut older = good.clone();
+        older[8] = 1;
+        assert!(refused(&older).contains("format 1, older than this program's 2; import the map again"));
         assert!(refused(&good[..20]).contains("cut off"));
         assert!(refused(&good[..good.len() - 1]).contains("cut off"));
         assert!(refused(&[good.as_slice(), b"x"].concat()).contains("damaged"));

@@ -55,6 +55,8 @@ pub struct Link {
     pub name: CompactString,
     /// A traffic light stands at its end.
     pub signal_at_end: bool,
+    /// Whether those who come to its end give way to others there, at a sign or by the rank of the roads; `None` where the map does not say.
+    pub gives_way: Option<bool>,
     /// Part of a roundabout.
     pub roundabout: bool,
     /// On a bridge.

@@ -23,6 +23,7 @@ pub(crate) fn link(id: &str, from: NodeIndex, to: NodeIndex, geometry: Vec<Point
         allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
         name: "".into(),
         signal_at_end: false,
+        gives_way: None,
         roundabout: false,
         bridge: false,
         tunnel: false,

@@ -108,6 +108,7 @@ impl Plan {
             allowed: allowed(road),
             name: road.name.as_str().into(),
             signal_at_end: self.nodes[to].signal,
+            gives_way: None,
             roundabout: false,
             bridge: road.bridge,
             tunnel: false,

@@ -2,8 +2,8 @@
 //!
 //! Properties are those that [`crate::export::geojson`] writes: `link_id` is required; `class`, `lanes`, `width_m`,
 //! `speed_limit_kmh` (all of the link's own direction), `name`, `allowed` (a list, or words), `length_m`,
-//! `signal_at_end`, `roundabout`, `bridge`, `tunnel`, `conditions` may be absent; `defaults` names values that are only guesses. `oneway: false` adds the other direction
-//! as `{link_id}.b`. Lines are joined where their ends coincide, or by `from_node` and `to_node`; `next` lists the
+//! `signal_at_end`, `gives_way` (true, false, or null where nobody knows), `roundabout`, `bridge`, `tunnel`, `conditions` may be absent;
+//! `defaults` names values that are only guesses. `oneway: false` adds the other direction as `{link_id}.b`. Lines are joined where their ends coincide, or by `from_node` and `to_node`; `next` lists the
 //! links that may follow, else all may that start there.
 
 use std::io::Read;
@@ -152,6 +152,7 @@ impl Import {
             allowed: self.allowed(line, class),
             name: line.properties.get("name").and_then(text).unwrap_or_default(),
             signal_at_end: line.flag("signal_at_end"),
+            gives_way: line.told_flag("gives_way"),
             roundabout: line.flag("roundabout"),
             bridge: line.flag("bridge"),
             tunnel: line.flag("tunnel"),
@@ -243,7 +244,11 @@ impl Line<'_> {
     }
 
     fn flag(&self, key: &str) -> bool {
-        self.properties.get(key).and_then(truth) == Some(true)
+        self.told_flag(key) == Some(true)
+    }
+
+    fn told_flag(&self, key: &str) -> Option<bool> {
+        self.properties.get(key).and_then(truth)
     }
 
     fn words(&self, key: &str) -> Vec<CompactString> {

@@ -2,7 +2,7 @@
 //!
 //! Piece *n* of way *w* is the link `w{w}.{n}f` along the way's nodes and `w{w}.{n}b` against them. What a way's tags say
 //! is read in [`access`] (class and vehicles), [`direction`] (one-way), [`attributes`] (lanes, width, speed, name) with
-//! [`super::defaults`] where the map is silent; [`signals`] and [`turns`] read nodes and relations.
+//! [`super::defaults`] where the map is silent; [`signs`] and [`turns`] read nodes and relations.
 
 mod access;
 mod attributes;
@@ -10,7 +10,7 @@ mod cut;
 mod direction;
 mod map;
 mod pbf;
-mod signals;
+mod signs;
 mod turns;
 mod values;
 mod xml;
@@ -26,7 +26,7 @@ use self::attributes::Way as Attributes;
 use self::cut::Piece;
 use self::direction::Kind;
 use self::map::{OsmMap, Tags, Way};
-use self::signals::Signals;
+use self::signs::Signs;
 use self::turns::{LinkAt, Turns};
 use super::report::Tallies;
 use super::{Failure, Imported};
@@ -67,10 +67,13 @@ fn import(mut map: OsmMap) -> Imported {
     tallies.read.count("ways taken as roads", roads.len());
     tallies.read.count("turn restrictions", map.restrictions.len());
     let pieces = cut::cut(&roads, &map.places, &mut tallies);
-    let signals = Signals::find(&map, &roads, &pieces, &mut tallies);
+    let mut find = |what, signs| Signs::find(what, signs, &map, &roads, &pieces, &mut tallies);
+    let signals = find("traffic lights", &map.signals);
+    let give_ways = find("signs to stop or to give way", &map.give_ways);
     let mut links = Links {
         map: &map,
         signals: &signals,
+        give_ways: &give_ways,
         builder: NetworkBuilder::default(),
         nodes: FxHashMap::default(),
         turns: Turns::default(),
@@ -99,7 +102,8 @@ fn roads(ways: Vec<Way>, tallies: &mut Tallies) -> Vec<(Way, Road)> {
 /// Makes links of pieces.
 struct Links<'a> {
     map: &'a OsmMap,
-    signals: &'a Signals,
+    signals: &'a Signs,
+    give_ways: &'a Signs,
     builder: NetworkBuilder,
     nodes: FxHashMap<i64, NodeIndex>,
     turns: Turns,
@@ -125,6 +129,8 @@ impl Links<'_> {
                 new.id = LinkId(format_compact!("w{}.{}{}", way.id, piece.number, side.letter()));
                 new.geometry.clone_from(&line);
                 new.signal_at_end = self.signals.at_end(number, side, to);
+                // Who sees no sign may give way all the same: the map has few.
+                new.gives_way = self.give_ways.at_end(number, side, to).then_some(true);
                 self.add_link(new, way.id, from, to);
             }
             line.reverse();

@@ -105,6 +105,7 @@ impl Import {
             allowed: edge.allowed(),
             name: edge.name.clone(),
             signal_at_end: self.net.signalled.contains(&edge.id),
+            gives_way: self.net.gives_way(&edge.id),
             roundabout: self.net.roundabouts.contains(&edge.id),
             bridge: false,
             tunnel: false,

@@ -30,6 +30,7 @@ fn city(side: u32) -> Network {
             allowed: ClassSet::of(&[VehicleClass::Motorcycle, VehicleClass::Car]),
             name: "Đường Trần Phú".into(),
             signal_at_end: false,
+            gives_way: None,
             roundabout: false,
             bridge: false,
             tunnel: false,

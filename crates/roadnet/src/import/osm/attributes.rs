@@ -53,6 +53,7 @@ impl Way<'_> {
             allowed,
             name: name(self.tags),
             signal_at_end: false,
+            gives_way: None,
             roundabout: is_roundabout(self.tags),
             bridge: self.tags.get("bridge").is_some_and(|value| value != "no"),
             tunnel: self.tags.get("tunnel").is_some_and(|value| value != "no"),

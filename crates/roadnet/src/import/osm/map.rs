@@ -9,7 +9,9 @@ use crate::point::Fixed;
 pub(super) struct OsmMap {
     pub(super) places: Places,
     /// Nodes with `highway=traffic_signals`.
-    pub(super) signals: Vec<(i64, SignalSide)>,
+    pub(super) signals: Vec<(i64, SignSide)>,
+    /// Nodes with `highway=stop` or `highway=give_way`.
+    pub(super) give_ways: Vec<(i64, SignSide)>,
     /// Ways with a `highway` tag.
     pub(super) ways: Vec<Way>,
     /// Relations with `type=restriction`.
@@ -18,9 +20,9 @@ pub(super) struct OsmMap {
     pub(super) counts: [usize; 3],
 }
 
-/// Whom a light beside a way speaks to.
+/// Whom a light or a sign beside a way speaks to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum SignalSide {
+pub(super) enum SignSide {
     /// Those who follow the way's nodes.
     Forward,
     /// Those who go against them.
@@ -92,17 +94,21 @@ impl OsmMap {
     ) {
         self.counts[0] += 1;
         self.places.push(id, place);
-        let (mut light, mut side) = (false, SignalSide::Any);
+        let (mut light, mut sign, mut side) = (false, false, SignSide::Any);
         for (key, value) in tags {
             match (key, value) {
                 ("highway", "traffic_signals") => light = true,
-                ("traffic_signals:direction" | "direction", "forward") => side = SignalSide::Forward,
-                ("traffic_signals:direction" | "direction", "backward") => side = SignalSide::Backward,
+                ("highway", "stop" | "give_way") => sign = true,
+                ("traffic_signals:direction" | "direction", "forward") => side = SignSide::Forward,
+                ("traffic_signals:direction" | "direction", "backward") => side = SignSide::Backward,
                 _ => {}
             }
         }
         if light {
             self.signals.push((id, side));
+        }
+        if sign {
+            self.give_ways.push((id, side));
         }
     }
 

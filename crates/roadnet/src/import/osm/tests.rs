@@ -320,6 +320,17 @@ fn a_light_on_an_approach_stops_those_whom_it_faces() {
 }
 
 #[test]
+fn who_comes_to_a_sign_gives_way_and_of_the_others_the_map_does_not_say() {
+    let ways = way(1, &[0, 10], &[STREET]) + &way(2, &[10, 20], &[STREET]);
+    for kind in ["stop", "give_way"] {
+        let text = osm(&ways, &[(10, "highway", kind)]);
+        let network = read_any("t.osm", text.as_bytes()).unwrap().network;
+        let told: Vec<_> = network.links().iter().map(|link| (link.id.as_str(), link.gives_way)).collect();
+        assert_eq!(told, [("w1.0f", Some(true)), ("w1.0b", None), ("w2.0f", None), ("w2.0b", Some(true))]);
+    }
+}
+
+#[test]
 fn files_that_are_not_whole_are_refused_in_words() {
     let refused = |text: &str| read_any("t.osm", text.as_bytes()).unwrap_err().to_string();
     let whole = osm(&way(1, &[0, 10], &[STREET]), &[]);

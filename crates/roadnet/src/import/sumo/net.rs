@@ -25,6 +25,8 @@ pub(super) struct Net {
     /// Edges at whose end a traffic light stands.
     pub(super) signalled: FxHashSet<CompactString>,
     pub(super) roundabouts: FxHashSet<CompactString>,
+    /// By edge, whether all who go on from it, but for those who turn back, give way.
+    minor: FxHashMap<CompactString, bool>,
 }
 
 pub(super) struct Junction {
@@ -157,11 +159,13 @@ impl Net {
 
     fn connection(&mut self, start: &BytesStart<'_>) -> Result<(), Failure> {
         let (mut from, mut to) = (CompactString::default(), CompactString::default());
-        let mut signal = false;
+        let (mut signal, mut back, mut minor) = (false, false, None);
         for_each_attribute(start, |key, value| match key {
             "from" => from = value.into(),
             "to" => to = value.into(),
             "tl" => signal = !value.is_empty(),
+            "dir" => back = value == "t",
+            "state" => minor = is_minor(&value),
             _ => {}
         })?;
         if from.starts_with(':') {
@@ -170,11 +174,19 @@ impl Net {
         if signal {
             self.signalled.insert(from.clone());
         }
+        if let Some(minor) = minor.filter(|_| !back) {
+            self.minor.entry(from.clone()).and_modify(|all| *all &= minor).or_insert(minor);
+        }
         let onward = self.connections.entry(from).or_default();
         if !onward.contains(&to) {
             onward.push(to);
         }
         Ok(())
+    }
+
+    /// Tells whether those who come to the edge's end give way; `None` before a signal and where the net does not say.
+    pub(super) fn gives_way(&self, edge: &str) -> Option<bool> {
+        self.minor.get(edge).copied().filter(|_| !self.signalled.contains(edge))
     }
 
     /// Turns the net's coordinates into the projection's. A net without a place keeps its own.
@@ -191,6 +203,16 @@ impl Net {
         for position in points {
             *position = [position[0] - dx, position[1] - dy];
         }
+    }
+}
+
+/// Tells what a connection's state says of who goes first: a minor link, a stop sign, or a stop sign on all arms, beside a major
+/// one (SUMO's `LinkState`). Signals, merges like a zip and right before left leave it open.
+fn is_minor(state: &str) -> Option<bool> {
+    match state {
+        "m" | "s" | "w" => Some(true),
+        "M" => Some(false),
+        _ => None,
     }
 }
 

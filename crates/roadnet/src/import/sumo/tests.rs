@@ -79,6 +79,29 @@ fn only_listed_turns_are_allowed_and_signals_stand_at_ends() {
 }
 
 #[test]
+fn who_gives_way_is_as_the_net_says_and_open_where_it_does_not() {
+    // Nobody goes on from `out` but back.
+    let turns = |states: [&str; 2]| {
+        let [first, second] = states.map(|state| format!(r#"dir="s" state="{state}"/>"#));
+        let back = r#"<connection from="out" to="back" fromLane="0" toLane="0" dir="t" state="m"/>"#;
+        let net = NET
+            .replacen(r#"dir="s" state="o"/>"#, &first, 1)
+            .replacen(r#"dir="s" state="o"/>"#, &second, 1)
+            .replace("<roundabout", &format!("{back}<roundabout"));
+        let network = imported(&net.replace(r#"tl="m""#, "")).network;
+        network.links().iter().map(|link| link.gives_way).collect::<Vec<_>>()
+    };
+    assert_eq!(turns(["m", "s"]), [Some(true), None, None]);
+    assert_eq!(
+        turns(["M", "m"]),
+        [Some(false), None, None],
+        "those who turn left wait for who comes against them"
+    );
+    assert_eq!(turns(["=", "="]), [None; 3], "right before left");
+    assert!(imported(NET).network.links().iter().all(|link| link.gives_way.is_none()), "a light");
+}
+
+#[test]
 fn a_net_without_projection_says_where_it_was_put() {
     let net = NET.replace("+proj=utm +zone=48 +ellps=WGS84 +datum=WGS84 +units=m +no_defs", "!");
     let Imported { network, report } = imported(&net);
