@@ -20,6 +20,8 @@ use crate::site::Site;
 pub(crate) struct Typical {
     /// Seconds lost at a signal.
     pub(crate) signal_s: f64,
+    /// Seconds lost where one gives way.
+    pub(crate) give_way_s: f64,
     /// Mean cycle of the signals that tell their times.
     pub(crate) cycle: Cycle,
     /// Running speed as a share of free flow.
@@ -35,6 +37,8 @@ impl Default for Typical {
         Self {
             // The uniform delay of the usual cycle, and about 4 s for braking and starting.
             signal_s: 12.0,
+            // Level A of HCM 6, exhibit 20-2, less what braking costs on the approach: few wait long, most not at all.
+            give_way_s: 3.0,
             cycle: Cycle::USUAL,
             // HCM 6, equation 18-6 (proximity of other vehicles): 0.9 to 0.95 at urban flows.
             running_share: 0.92,
@@ -46,7 +50,7 @@ impl Default for Typical {
     }
 }
 
-/// Between these is what is lost at a signal, s.
+/// Between these is what is lost at a signal, and at most where one gives way, s.
 const LEAST_SIGNAL_S: f64 = 2.0;
 const MOST_SIGNAL_S: f64 = 60.0;
 
@@ -56,6 +60,10 @@ const DRIVER_SD_FREE: f64 = 0.12;
 
 /// Spread of one driver's travel time around what is seen of the minutes before: the platoon of his own cycle is another.
 const MINUTE_SD_SIGNAL: f64 = 0.5;
+
+/// As much where one gives way: some minutes have a gap for each who comes, in others all wait. Less than at a signal, which stops
+/// about half of all.
+const MINUTE_SD_GIVE_WAY: f64 = 0.3;
 
 /// What a model of the unseen piece may be wrong by, as a standard deviation of the log.
 const AREA_SD: f64 = 0.12;
@@ -129,8 +137,14 @@ impl Typical {
         }
     }
 
-    fn end_s(&self, site: &Site) -> f64 {
-        if site.signal { self.signal_s } else { 0.0 }
+    pub(crate) fn end_s(&self, site: &Site) -> f64 {
+        if site.signal {
+            self.signal_s
+        } else if site.gives_way() {
+            self.give_way_s
+        } else {
+            0.0
+        }
     }
 
     /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `cycle`: of its signal.
@@ -144,10 +158,13 @@ impl Typical {
             let moved = self.jams.y + STEP_JAM_Y * (y - self.jams.y).signum();
             self.jams.y = moved.clamp(1.2, 3.5);
         }
+        let lost_s = time_s - site.free_s() / self.running_share;
         if site.signal {
-            let lost_s = time_s - site.free_s() / self.running_share;
             let moved = self.signal_s + weight * STEP_S * (lost_s - here.signal_s).signum();
             self.signal_s = moved.clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
+        } else if site.gives_way() {
+            let moved = self.give_way_s + weight * STEP_S * (lost_s - self.give_way_s).signum();
+            self.give_way_s = moved.clamp(0.0, MOST_SIGNAL_S);
         } else {
             let share = site.free_s() / time_s;
             let moved = self.running_share + weight * STEP_SHARE * (share - self.running_share).signum();
@@ -168,7 +185,13 @@ impl Site {
 
     /// As [`DRIVER_SD_SIGNAL`], for those of one minute.
     pub(crate) fn minute_sd(&self) -> f64 {
-        if self.signal { MINUTE_SD_SIGNAL } else { DRIVER_SD_FREE }
+        if self.signal {
+            MINUTE_SD_SIGNAL
+        } else if self.gives_way() {
+            MINUTE_SD_GIVE_WAY
+        } else {
+            DRIVER_SD_FREE
+        }
     }
 
     /// Returns the belief that a drive along the link takes that long.
@@ -347,6 +370,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::facility::Facility;
 
     fn stored(covered: f64) -> Option<f64> {
         let site = Site::with_lanes(2.0);
@@ -377,6 +401,18 @@ mod tests {
         let longer = Cycle { red_s: 60.0, length_s: 90.0 };
         assert!((time_s(longer) - time_s(Cycle::USUAL) - 12.5).abs() < 1e-9);
         assert_eq!(time_s(Cycle::UNKNOWN), typical.time_s(&site));
+    }
+
+    #[test]
+    fn what_is_lost_where_one_gives_way_is_learned_apart_from_signals_and_open_roads() {
+        let (mut typical, untold) = (Typical::default(), Cycle::UNKNOWN);
+        let site = Site { signal: false, facility: Some(Facility::GiveWay), ..Site::with_lanes(1.0) };
+        let running_s = site.free_s() / typical.running_share;
+        (0..200).for_each(|_| typical.learn(&site, running_s + 8.0, 1.0, &untold));
+        assert!((typical.give_way_s - 8.0).abs() < 0.2, "{}", typical.give_way_s);
+        let others = Typical { give_way_s: typical.give_way_s, ..Typical::default() };
+        assert_eq!(typical, others);
+        assert!((typical.time_s(&site) - running_s - 8.0).abs() < 0.2);
     }
 
     #[test]

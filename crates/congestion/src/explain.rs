@@ -61,6 +61,8 @@ pub struct Road {
     pub free_flow_kmh: f64,
     /// A signal stands at its end.
     pub signal_at_end: bool,
+    /// Those who come to its end give way.
+    pub gives_way: bool,
 }
 
 /// A speed that is not known for sure.
@@ -164,8 +166,8 @@ pub struct Usual {
     pub jam: Speed,
     /// Running speed as a share of free flow.
     pub running_share: f64,
-    /// Time lost at a signal, s; absent where there is none.
-    pub signal_s: Option<f64>,
+    /// Time lost at a signal or giving way, s; absent where there is neither.
+    pub lost_s: Option<f64>,
     /// Share of links that are jammed.
     pub jammed: f64,
     /// Share of the link's speed that rests on this, 0..1.
@@ -305,6 +307,7 @@ impl Analyzer {
                 lanes: site.lanes,
                 free_flow_kmh: state.free_flow_speed_kmh.map_or(site.free_kmh, f64::from),
                 signal_at_end: site.signal,
+                gives_way: site.gives_way(),
             },
             typical: usual(&typical, seen.typical_weight, site),
             believed: judged.belief.map(|belief| Believed {
@@ -334,7 +337,7 @@ fn usual(typical: &Typical, weight: f64, site: &Site) -> Usual {
         free: speed(rest.free, site),
         jam: speed(rest.jam, site),
         running_share: typical.running_share,
-        signal_s: site.signal.then_some(typical.signal_s),
+        lost_s: (site.signal || site.gives_way()).then_some(typical.end_s(site)),
         jammed: rest.jammed,
         weight,
     }

@@ -35,7 +35,8 @@ pub(crate) fn facilities(network: &Network) -> Vec<Option<Facility>> {
         } else if is_uninterrupted(link) && goes_on(network, index) {
             Some(Facility::Expressway)
         } else {
-            ends[link.to.index()].makes_wait(link).then_some(Facility::GiveWay)
+            let guessed = || ends[link.to.index()].makes_wait(link);
+            link.gives_way.unwrap_or_else(guessed).then_some(Facility::GiveWay)
         }
     };
     network.indices().map(of).collect()
@@ -67,7 +68,7 @@ impl Approaches {
         self.roundabout |= link.roundabout;
     }
 
-    /// Maps do not say who gives way: it is who comes to a more important road or to a roundabout, and everybody where three
+    /// Where the map does not say who gives way, it is who comes to a more important road or to a roundabout, and everybody where three
     /// or more are equal. With one equal it is the other direction of the same street.
     fn makes_wait(&self, link: &Link) -> bool {
         const EQUALS: u8 = 3;
@@ -219,6 +220,22 @@ mod tests {
             },
         );
         assert_eq!(facilities(&network), [None, None, Some(Facility::GiveWay), Some(Facility::Signal)]);
+    }
+
+    #[test]
+    fn what_the_map_says_of_who_gives_way_is_believed() {
+        let ways = [((0, 0), (3, 0)), ((6, 0), (3, 0)), ((3, 9), (3, 0))];
+        let told = |said: [Option<bool>; 3]| {
+            facilities(&streets_but(&ways, |link, new| {
+                new.gives_way = said[link];
+                if link == 2 {
+                    new.class = RoadClass::Tertiary;
+                }
+            }))
+        };
+        let gives_way = Some(Facility::GiveWay);
+        assert_eq!(told([None; 3]), [None, None, gives_way]);
+        assert_eq!(told([Some(true), None, Some(false)]), [gives_way, None, None]);
     }
 
     #[test]

@@ -139,6 +139,13 @@ pub(crate) fn step_ms(device: Option<&Device>) -> i64 {
     device.map(|device| device.period_ms).filter(|ms| *ms > 0).unwrap_or(USUAL_STEP_MS)
 }
 
+impl Site {
+    /// Tells whether those who come to its end wait for a gap in the traffic of another road.
+    pub(crate) fn gives_way(&self) -> bool {
+        self.facility == Some(Facility::GiveWay)
+    }
+}
+
 #[cfg(test)]
 impl Site {
     /// A street of 300 m.

@@ -30,7 +30,11 @@ impl Display for Text<'_> {
 
 fn road(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
     let road = &all.road;
-    let end = if road.signal_at_end { "a signal at its end" } else { "no signal at its end" };
+    let end = match (road.signal_at_end, road.gives_way) {
+        (true, _) => "a signal at its end",
+        (false, true) => "gives way at its end",
+        (false, false) => "no signal at its end",
+    };
     let (link, lanes) = (&all.state.link, road.lanes);
     let (length_m, free_kmh) = (road.length_m, road.free_flow_kmh);
     writeln!(f, "link {link}: {length_m:.0} m, {lanes} lanes, free flow {free_kmh:.0} km/h, {end}")
@@ -115,7 +119,7 @@ fn evidence(f: &mut Formatter<'_>, all: &Explanation) -> fmt::Result {
         "\nwhat that comes to{by_itself}, oldest first (the weights add up to 1; jam odds: the factor it put on them)"
     )?;
     writeln!(f, "  weight  speed                 jam odds  what")?;
-    let lost = typical.signal_s.map_or(String::new(), |s| format!(", {s:.1} s lost at the signal"));
+    let lost = typical.lost_s.map_or(String::new(), |s| format!(", {s:.1} s lost at its end"));
     let (weight, share) = (typical.weight, 100.0 * typical.running_share);
     let typical_speed = Shown(typical.free).to_string();
     writeln!(
