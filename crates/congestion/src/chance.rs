@@ -40,7 +40,7 @@ const FAST_SIDE: f64 = 0.88;
 impl Chance {
     pub(crate) fn of(belief: &Regimes, own: &Own, typical: &Typical, site: &Site) -> Self {
         let var = minute_var(own, belief, site) + red_var(own, belief, typical, site);
-        let moving = belief.wider(var).mixture();
+        let moving = belief.wider(var, var + discharge_var(own)).mixture();
         let leave = (-own.flow_vph / 60.0).exp();
         let still = if leave.is_nan() { 0.0 } else { belief.jammed * leave };
         Self { moving, still }
@@ -79,9 +79,25 @@ fn share(y: f64) -> f64 {
     (-y).exp()
 }
 
+/// Flow where none is known, veh/h: of a small street.
+const UNKNOWN_VPH: f64 = 120.0;
+
+/// Variance of one minute's mean in a jam: all move as far as those at its head leave room for, and how many of them leave in a minute is
+/// chance (Poisson; the variance of a log-normal that has the mean and the variance of that count).
+fn discharge_var(own: &Own) -> f64 {
+    /// Fewer than so many a minute stand still mostly, and are no part of those who move.
+    const LEAST: f64 = 0.1;
+    let leave = flow_vph(own) / 60.0;
+    (1.0 + leave.max(LEAST).recip()).ln()
+}
+
+fn flow_vph(own: &Own) -> f64 {
+    if own.flow_vph.is_nan() { UNKNOWN_VPH } else { own.flow_vph }
+}
+
 /// Variance of one minute's mean around the underlying one: its drivers are few.
 fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
-    let flow_vph = if own.flow_vph.is_nan() { 120.0 } else { own.flow_vph };
+    let flow_vph = flow_vph(own);
     let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
@@ -124,6 +140,15 @@ mod tests {
     fn a_jam_that_many_leave_moves() {
         let Shares { slow, middle, moving, .. } = jam(0.99, 900.0).shares();
         assert!(slow > 0.03 && middle == moving);
+    }
+
+    #[test]
+    fn minutes_of_a_jam_differ_more_the_fewer_leave_it() {
+        let width = |flow_vph: f64| {
+            let Shares { slow, fast, .. } = jam(0.99, flow_vph).shares();
+            (fast / slow).ln()
+        };
+        assert!(width(180.0) > 1.3 * width(1800.0), "{} {}", width(180.0), width(1800.0));
     }
 
     #[test]

@@ -165,9 +165,9 @@ impl Regimes {
 
     /// Returns both humps made wider by that variance.
     #[must_use]
-    pub(crate) fn wider(self, var: f64) -> Self {
-        let wider = |belief: Belief| Belief { var: belief.var + var, ..belief };
-        Self { free: wider(self.free), jam: wider(self.jam), ..self }
+    pub(crate) fn wider(self, free_var: f64, jam_var: f64) -> Self {
+        let wider = |belief: Belief, var: f64| Belief { var: belief.var + var, ..belief };
+        Self { free: wider(self.free, free_var), jam: wider(self.jam, jam_var), ..self }
     }
 
     /// Returns mean and variance of the travel time, as a multiple of that at free flow.
