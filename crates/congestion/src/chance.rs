@@ -1,6 +1,6 @@
 //! What is believed of a link's mean speed over one minute, which is what is told.
 //!
-//! It is wider than the belief of what the traffic is like, since the drivers of one minute are few. And in a jam there are minutes in
+//! It is wider than the belief of what the traffic is like, since the drivers of one minute are few, and so are its cycles of the signal. And in a jam there are minutes in
 //! which nobody leaves the link: who stands there then stands. Vehicles leave one by one, so that comes with the probability of
 //! no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is infinitely far out.
 
@@ -35,11 +35,11 @@ const FASTEST_MINUTE: f64 = 1.2;
 
 /// Log paces are skewed towards the slow side, free flow being the end of the other one: how far the fast end lies from the middle, as a
 /// share of where a bell curve has it. Measured on simulated cases, so that 80 % are within.
-const FAST_SIDE: f64 = 0.88;
+const FAST_SIDE: f64 = 0.84;
 
 impl Chance {
     pub(crate) fn of(belief: &Regimes, own: &Own, typical: &Typical, site: &Site) -> Self {
-        let var = minute_var(own, belief, site) + red_var(own, belief, typical, site);
+        let var = minute_var(own, belief, typical, site) + red_var(own, belief, typical, site);
         let moving = belief.wider(var, var + discharge_var(own)).mixture();
         let leave = (-own.flow_vph / 60.0).exp();
         let still = if leave.is_nan() { 0.0 } else { belief.jammed * leave };
@@ -95,13 +95,15 @@ fn flow_vph(own: &Own) -> f64 {
     if own.flow_vph.is_nan() { UNKNOWN_VPH } else { own.flow_vph }
 }
 
-/// Variance of one minute's mean around the underlying one: its drivers are few.
-fn minute_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
+/// Variance of one minute's mean around the underlying one: its drivers are few, and so are the cycles that it holds.
+fn minute_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
     let flow_vph = flow_vph(own);
     let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
-    site.minute_sd().powi(2) / (1.0 + drivers)
+    let cycles =
+        if site.signal { 60.0 / typical.at_signal(&own.cycle).cycle.length_s } else { f64::INFINITY };
+    site.minute_sd().powi(2) * (cycles.recip() + (1.0 + drivers).recip())
 }
 
 /// Variance of one minute's mean by how much of the red falls into it: of the time on the link that part varies which is lost at its end.

@@ -183,7 +183,7 @@ impl Default for Config {
             congested_probability: 0.25,
             hysteresis_probability: 0.04,
             // A minute's chance moves the probability of a level by a tenth; this keeps false flaps below one in two hours.
-            hysteresis_level: 0.18,
+            hysteresis_level: 0.12,
             // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
             // larger ones 2.5, trailer 4.0.
             pcu: UnitTable {

@@ -58,11 +58,11 @@ const MOST_SIGNAL_S: f64 = 60.0;
 const DRIVER_SD_SIGNAL: f64 = 0.4;
 const DRIVER_SD_FREE: f64 = 0.12;
 
-/// Spread of one driver's travel time around what is seen of the minutes before: the platoon of his own cycle is another.
-const MINUTE_SD_SIGNAL: f64 = 0.5;
+/// Spread of one driver's travel time around what is seen of the minutes before; at a signal also that of one cycle around another, whose
+/// platoon all of its drivers share (measured on simulated streets, see METHOD).
+const MINUTE_SD_SIGNAL: f64 = 0.2;
 
-/// As much where one gives way: some minutes have a gap for each who comes, in others all wait. Less than at a signal, which stops
-/// about half of all.
+/// As much where one gives way: some minutes have a gap for each who comes, in others all wait.
 const MINUTE_SD_GIVE_WAY: f64 = 0.3;
 
 /// What a model of the unseen piece may be wrong by, as a standard deviation of the log.
@@ -183,7 +183,7 @@ impl Site {
         if self.signal { DRIVER_SD_SIGNAL } else { DRIVER_SD_FREE }
     }
 
-    /// As [`DRIVER_SD_SIGNAL`], for those of one minute.
+    /// As [`MINUTE_SD_SIGNAL`].
     pub(crate) fn minute_sd(&self) -> f64 {
         if self.signal {
             MINUTE_SD_SIGNAL
