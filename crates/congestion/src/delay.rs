@@ -152,6 +152,10 @@ impl Typical {
         const STEP_S: f64 = 0.1;
         const STEP_SHARE: f64 = 0.0005;
         const STEP_JAM_Y: f64 = 0.01;
+        // What is learned outlives its cause: no number that is none gets in.
+        if !(time_s.is_finite() && time_s > 0.0) {
+            return;
+        }
         let y = (time_s / site.free_s()).ln();
         let here = self.at_signal(cycle);
         if y > here.rest(site).free.y + LEAST_JAM_Y {
@@ -401,6 +405,15 @@ mod tests {
         let longer = Cycle { red_s: 60.0, length_s: 90.0 };
         assert!((time_s(longer) - time_s(Cycle::USUAL) - 12.5).abs() < 1e-9);
         assert_eq!(time_s(Cycle::UNKNOWN), typical.time_s(&site));
+    }
+
+    #[test]
+    fn a_time_that_is_no_number_teaches_nothing() {
+        let mut typical = Typical::default();
+        for time_s in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+            typical.learn(&Site::with_lanes(2.0), time_s, 1.0, &Cycle::UNKNOWN);
+        }
+        assert_eq!(typical, Typical::default());
     }
 
     #[test]

@@ -76,12 +76,17 @@ impl Times {
         [green_s, greens, red_s, reds, amber_s, ambers].into_iter().for_each(|sum| *sum *= KEPT);
     }
 
-    /// A cycle is a green, the amber after it where one is told, and a red.
+    /// A cycle is a green, the amber after it where one is told, and a red; a light that flickers has none.
     fn cycle(&self) -> Option<Cycle> {
+        /// Nobody could go where it changes more often, s.
+        const LEAST_RED_S: f32 = 1.0;
+        const LEAST_S: f32 = 4.0;
         self.split(ENOUGH)?;
         let amber_s = if self.ambers >= ENOUGH { self.amber_s / self.ambers } else { 0.0 };
         let (green_s, red_s) = (self.green_s / self.greens, self.red_s / self.reds);
-        Some(Cycle { red_s: f64::from(red_s), length_s: f64::from(green_s + amber_s + red_s) })
+        let length_s = green_s + amber_s + red_s;
+        let is_one = red_s >= LEAST_RED_S && length_s >= LEAST_S;
+        is_one.then(|| Cycle { red_s: f64::from(red_s), length_s: f64::from(length_s) })
     }
 
     /// Returns the share of green in the mean green and the mean red, when there are so many of each.
@@ -256,6 +261,19 @@ mod tests {
     #[test]
     fn a_signal_that_has_just_begun_to_tell_says_nothing() {
         assert_eq!(jam_odds(&cycles([25, 50])), None);
+    }
+
+    #[test]
+    fn a_light_that_flickers_has_no_cycle() {
+        for [red_ms, green_ms] in [[200, 200], [200, 30_000], [1500, 200]] {
+            let mut splits = Splits::default();
+            for i in 0..20 {
+                let red_at = i * (red_ms + green_ms);
+                splits.settle(&Sample { at: red_at, ..signal(0, SignalState::Red) });
+                splits.settle(&Sample { at: red_at + red_ms, ..signal(0, SignalState::Green) });
+            }
+            assert!(!splits.cycle().is_known(), "{red_ms} {green_ms}");
+        }
     }
 
     #[test]
