@@ -35,7 +35,7 @@ pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
         return own.counted_m.max(own.queue_m).min(site.length_m);
     }
     if is_seen_whole(own) || own.flow_pcuph.is_nan() {
-        return own.queue_m;
+        return on_link_m(own.queue_m, site);
     }
     let lost_s = site.free_s() * (share.recip() - 1.0 - NO_QUEUE).max(0.0);
     let flow_vps = own.flow_vph / 3600.0;
@@ -45,6 +45,11 @@ pub(crate) fn queue_m(own: &Own, share: f64, site: &Site) -> f64 {
     let waiting_m = (in_red + left_over + LONGEST_SD * in_red.sqrt()) * room_m(own);
     // `max` keeps a number over NaN.
     waiting_m.max(own.queue_m).min(site.length_m)
+}
+
+/// Returns what of a queue is on the link, m: a device may tell of one that goes on behind it. What is not known stays so.
+fn on_link_m(queue_m: f64, site: &Site) -> f64 {
+    if queue_m.is_nan() { queue_m } else { queue_m.min(site.length_m) }
 }
 
 /// Tells whether a camera sees where the queue ends.
@@ -86,6 +91,14 @@ mod tests {
     #[test]
     fn what_a_camera_sees_whole_is_so() {
         assert_eq!(queue_m(&own(900.0, 12.0), 0.2, &Site::with_lanes(2.0)), 12.0);
+    }
+
+    #[test]
+    fn of_a_queue_of_kilometres_a_link_holds_its_own_length() {
+        let site = Site::with_lanes(2.0);
+        for flow_vph in [f64::NAN, 0.0, 600.0] {
+            assert_eq!(queue_m(&own(flow_vph, 5000.0), 0.2, &site), site.length_m);
+        }
     }
 
     #[test]
