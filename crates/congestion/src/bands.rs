@@ -49,45 +49,57 @@ impl<'a> SummedUp<'a> {
     }
 }
 
-/// The vehicles of a band that were seen last: enough to tell those on a link at once apart.
+/// The stretches of vehicles that were begun last, going back in time: enough to tell those on a link at once apart.
 #[derive(Default)]
-struct Vehicles {
-    band: usize,
-    seen: [u32; 8],
+struct Stretches {
+    begun: [Option<Stretch>; 8],
     count: usize,
 }
 
-impl Vehicles {
-    fn is_new(&mut self, band: usize, vehicle: u32) -> bool {
-        if band != self.band {
-            *self = Self { band, ..Self::default() };
+/// What one vehicle told within a band's time. It goes into one band, that of its newest reading, as a whole: the stop of a drive without
+/// its run would look like a jam while an end of a band passes between them.
+#[derive(Clone, Copy)]
+struct Stretch {
+    vehicle: u32,
+    newest_at: i64,
+    band: usize,
+}
+
+impl Stretches {
+    /// Returns the band of a reading, no newer than those before it, and whether the vehicle is a new one there.
+    fn place(&mut self, vehicle: u32, at: i64, now: i64) -> (usize, bool) {
+        let known = self.begun.iter_mut().flatten().find(|stretch| stretch.vehicle == vehicle);
+        let band = band_of((now - at) as f64 / 1000.0);
+        let Some(known) = known else {
+            self.begun[self.count % self.begun.len()] = Some(Stretch { vehicle, newest_at: at, band });
+            self.count += 1;
+            return (band, true);
+        };
+        if ((known.newest_at - at) as f64) < BANDS_S[0] * 1000.0 {
+            return (known.band, false);
         }
-        if self.seen[..self.count.min(self.seen.len())].contains(&vehicle) {
-            return false;
-        }
-        self.seen[self.count % self.seen.len()] = vehicle;
-        self.count += 1;
-        true
+        let is_new = known.band != band;
+        *known = Stretch { vehicle, newest_at: at, band };
+        (band, is_new)
     }
 }
 
 /// Sums the window up by age.
 pub(crate) fn of(samples: &[Sample], now: i64, health: &Health, site: &Site, context: &Context<'_>) -> Bands {
     let mut bands = Bands::default();
-    let mut vehicles = Vehicles::default();
+    let mut stretches = Stretches::default();
     let summed_up = SummedUp::of(samples);
-    for of_one in samples.chunk_by(|one, next| one.sensor == next.sensor) {
+    for of_one in samples.chunk_by(|one, next| one.sensor == next.sensor).rev() {
         let sensor = of_one[0].sensor;
         let (device, scatter) = (context.devices.get(sensor as usize), health.scatter_of(sensor));
-        for sample in of_one.iter().filter(|sample| !summed_up.holds(sample)) {
-            let place = band_of((now - sample.at) as f64 / 1000.0);
+        for sample in of_one.iter().rev().filter(|sample| !summed_up.holds(sample)) {
+            let (place, is_new) = match sample.what {
+                What::Probe { vehicle, .. } => stretches.place(vehicle, sample.at, now),
+                _ => (band_of((now - sample.at) as f64 / 1000.0), false),
+            };
             let band = &mut bands[place];
             band.add(sample, device, scatter, site);
-            if let What::Probe { vehicle, .. } = sample.what
-                && vehicles.is_new(place, vehicle)
-            {
-                band.probes.vehicles += 1.0;
-            }
+            band.probes.vehicles += f64::from(u8::from(is_new));
         }
     }
     bands
@@ -158,5 +170,40 @@ pub(crate) fn ages_s(band: usize, config: &Config) -> (f64, Option<f64>) {
         None => (0.0, Some(BANDS_S[0])),
         Some(next) if band < BANDS_S.len() => (BANDS_S[next], Some(BANDS_S[band].min(config.lateness_s))),
         Some(_) => (config.lateness_s, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bands of a vehicle's readings of those ages, s, and whether it counts as a new one there.
+    fn places<const N: usize>(ages_s: [i64; N]) -> [(usize, bool); N] {
+        let mut stretches = Stretches::default();
+        ages_s.map(|age_s| stretches.place(7, -1000 * age_s, 0))
+    }
+
+    #[test]
+    fn a_drive_that_the_end_of_a_band_parts_counts_as_a_whole_where_it_ended() {
+        assert_eq!(places([60, 70, 80, 100]), [(0, true), (0, false), (0, false), (0, false)]);
+        assert_eq!(places([80, 100]), [(1, true), (1, false)]);
+    }
+
+    #[test]
+    fn who_stands_for_minutes_is_in_every_band_once() {
+        let ages_s: [i64; 30] = std::array::from_fn(|i| 10 * i as i64);
+        let places = places(ages_s);
+        let new: Vec<usize> = places.iter().filter(|(_, is_new)| *is_new).map(|(band, _)| *band).collect();
+        assert_eq!(new, [0, 1, 2]);
+        let lasts = |band: usize| places.iter().filter(|(place, _)| *place == band).count();
+        assert_eq!([0, 1, 2, 3].map(lasts), [8, 16, 6, 0]);
+    }
+
+    #[test]
+    fn two_vehicles_at_once_are_told_apart() {
+        let mut stretches = Stretches::default();
+        let new =
+            [(1, 0), (2, -1), (1, -10), (2, -11)].map(|(vehicle, at)| stretches.place(vehicle, at, 0).1);
+        assert_eq!(new, [true, true, false, false]);
     }
 }
