@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use anyhow::{Context as _, Result};
-use congestion::{Analyzer, Config};
+use congestion::{AT_ONCE, Analyzer, Config};
 use model::{LinkState, Observation, Timestamp};
 
 use super::{GRAPH_MS, STATES_MS};
@@ -100,8 +100,10 @@ impl<'a> Rig<'a> {
             Heard::All => 1,
             Heard::OneIn(n) => n,
         };
-        for observation in self.observations.iter().step_by(every) {
-            self.analyzer.observe(0, observation);
+        let coming: Vec<&Observation> = self.observations.iter().step_by(every).collect();
+        for few in coming.chunks(AT_ONCE) {
+            self.analyzer.prepare(0, few.iter().copied());
+            few.iter().for_each(|observation| self.analyzer.observe(0, observation));
         }
     }
 
@@ -170,9 +172,12 @@ impl<'a> Rig<'a> {
             set(observation, i, self.seq, stamp(i));
         }
         let start = cpu_s();
-        for observation in &self.observations[..heard] {
-            black_box(self.analyzer.advance(0, observation.received_at));
-            self.analyzer.observe(0, observation);
+        for few in self.observations[..heard].chunks(AT_ONCE) {
+            self.analyzer.prepare(0, few);
+            for observation in few {
+                black_box(self.analyzer.advance(0, observation.received_at));
+                self.analyzer.observe(0, observation);
+            }
         }
         self.advance_to(start_ms + for_ms);
         cpu_s() - start

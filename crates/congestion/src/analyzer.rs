@@ -87,6 +87,14 @@ impl Analyzer {
         changes
     }
 
+    /// Asks for the memory that the next few records of a partition will need, [`AT_ONCE`](crate::AT_ONCE) at best: so
+    /// [`observe`](Self::observe) takes a third less. Changes nothing.
+    pub fn prepare<'o>(&self, partition: u32, coming: impl IntoIterator<Item = &'o Observation>) {
+        if let Some(place) = self.place(partition) {
+            self.partitions[place].prepare(coming, &self.context());
+        }
+    }
+
     /// Takes a record of a partition. A repetition, a link or a partition that is not ours, and what is too late changes
     /// nothing.
     pub fn observe(&mut self, partition: u32, observation: &Observation) {

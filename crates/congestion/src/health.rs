@@ -3,6 +3,7 @@
 //! What a stuck, blind or biased device told since it became so is taken out of the estimate, as far as it is still in the window.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 
 use model::{Observation, Quality, Reading, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,12 @@ impl Health {
         } else {
             (repeat.value, repeat.times, repeat.since) = (value, 1, since);
         }
+    }
+
+    /// Reads a little of what it keeps of a sensor, for nothing but to have it in the cache.
+    pub(crate) fn fetch(&self, sensor: u32) {
+        let rhythm = self.rhythms.get(sensor as usize);
+        black_box(rhythm.map(|rhythm| (rhythm.heard_at, rhythm.last.map(|last| last.value))));
     }
 
     /// Lays what the devices of a link saw in one minute side by side.

@@ -90,3 +90,4 @@ pub use explain::{
     Believed, Capacity, Class, Evidence, Explanation, Facility, Heard, Means, Measure, Neighbour, Queue,
     Road, Said, Scatter, Speed, Stage, Step, Usual,
 };
+pub use partition::AT_ONCE;

@@ -110,6 +110,11 @@ impl Cell {
         black_box((own.belief.free.y, own.flow_vph, own.queue_m, own.quality));
     }
 
+    /// Reads a little of its newest reading, likewise.
+    pub(crate) fn fetch_newest(&self) {
+        black_box(self.window.all().last().map(|newest| newest.at));
+    }
+
     /// Reads a little of each cache line of its readings, likewise.
     pub(crate) fn fetch_readings(&self) {
         let samples = self.window.all();

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use model::{LinkState, Observation, Reading, SensorId, Timestamp, TravelTime};
 use roadnet::{Network, Registry};
@@ -35,6 +36,9 @@ use crate::{Config, sample};
 
 /// A gap in the log that is longer than this many latenesses is jumped over: every window is empty by then.
 const JUMP_LATENESSES: i64 = 2;
+
+/// Links or records of which the memory is asked for at once: as many as the misses of a cache that a processor waits for.
+pub const AT_ONCE: usize = 16;
 
 /// What every stage may look at.
 pub(crate) struct Context<'a> {
@@ -181,6 +185,27 @@ impl Partition {
         &mut self.frozen
     }
 
+    /// Asks for the memory of the next few records at once, so that the misses of the cache overlap: each speaks of another link, and what
+    /// is kept of it lies anywhere.
+    pub(crate) fn prepare<'o>(
+        &self,
+        coming: impl IntoIterator<Item = &'o Observation>,
+        context: &Context<'_>,
+    ) {
+        let find = |observation: &Observation| context.registry.find(observation.sensor.as_str());
+        let sensors: Vec<u32> = coming.into_iter().filter_map(find).map(|(index, _)| index.0).collect();
+        let cell = |&sensor: &u32| {
+            self.health.fetch(sensor);
+            let source = self.sources.find(sensor, context.devices.get(sensor as usize), self.number)?;
+            black_box(source.clock);
+            let (_, place) = source.spoke_of.as_ref()?;
+            Some(&self.cells[place.cell as usize])
+        };
+        let cells: Vec<&Cell> = sensors.iter().filter_map(cell).collect();
+        black_box(cells.iter().filter(|cell| cell.window().is_empty()).count());
+        cells.iter().for_each(|cell| cell.fetch_newest());
+    }
+
     /// Takes one record of this partition.
     pub(crate) fn observe(&mut self, observation: &Observation, context: &Context<'_>) {
         let Context { config, registry, devices, .. } = context;
@@ -232,7 +257,7 @@ impl Partition {
     ) {
         let heard = self.rota.heard(&self.cells);
         for (i, &place) in heard.iter().enumerate() {
-            self.fetch(i, &heard, |place| *place, context);
+            self.fetch_cells(i, &heard, |place| *place, context);
             let cell = &mut self.cells[place as usize];
             cell.estimate(at, &self.typical, &self.health, context);
             self.rota.estimated(place, at, cell);
@@ -255,7 +280,7 @@ impl Partition {
         let mut minute = Learned::default();
         let due = self.rota.due(&self.cells, at, learns);
         for (i, &(place, turn)) in due.iter().enumerate() {
-            self.fetch(i, &due, |(place, _)| *place, context);
+            self.fetch_cells(i, &due, |(place, _)| *place, context);
             let cell = &mut self.cells[place as usize];
             if turn == Turn::Estimate {
                 cell.estimate(at, &self.typical, &self.health, context);
@@ -285,8 +310,7 @@ impl Partition {
 
     /// Asks for the memory of the next few cells at once, so that the misses of the cache overlap: a link's readings lie wherever it was
     /// heard of first, and waiting for them one after the other takes as long as half of the estimates. `i`: the one whose turn it is.
-    fn fetch<T>(&self, i: usize, due: &[T], place: impl Fn(&T) -> u32, context: &Context<'_>) {
-        const AT_ONCE: usize = 16;
+    fn fetch_cells<T>(&self, i: usize, due: &[T], place: impl Fn(&T) -> u32, context: &Context<'_>) {
         if i.is_multiple_of(AT_ONCE) {
             let next = || due[i..].iter().take(AT_ONCE).map(|next| &self.cells[place(next) as usize]);
             next().for_each(Cell::fetch);

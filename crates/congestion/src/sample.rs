@@ -4,7 +4,9 @@ pub(crate) mod record;
 
 use std::cmp::Ordering;
 
-use model::{Aggregate, Alert, AlertKind, Observation, Reading, SignalState, SpeedMean, Timestamp};
+use model::{
+    Aggregate, Alert, AlertKind, Observation, Reading, SignalState, SpeedMean, Timestamp, VehicleClass,
+};
 
 use crate::Config;
 
@@ -50,11 +52,12 @@ impl What {
 impl Sample {
     /// Returns the place of the sample in its window: a total order that no arrival order changes.
     pub(crate) fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order()).then_with(|| self.rest().cmp(&other.rest()))
+        let tie = || self.order().cmp(&other.order()).then_with(|| self.rest().cmp(&other.rest()));
+        self.at.cmp(&other.at).then_with(tie)
     }
 
-    /// What tells almost all apart.
-    fn order(&self) -> (i64, u32, u8, u8, u64) {
+    /// What tells almost all of one instant apart.
+    fn order(&self) -> (u32, u8, u8, u64) {
         let (kind, tie) = match self.what {
             What::Count { n, speed, .. } => (0, u64::from(n.to_bits()) << 32 | u64::from(speed.to_bits())),
             What::Queue { queue_m, .. } => (1, u64::from(queue_m.to_bits())),
@@ -65,7 +68,7 @@ impl Sample {
             What::Signal { group, state } => (3, u64::from(group) << 8 | state as u64),
             What::Alert { confidence } => (5, u64::from(confidence.to_bits())),
         };
-        (self.at, self.sensor, self.lane, kind, tie)
+        (self.sensor, self.lane, kind, tie)
     }
 
     /// All that `order` leaves out.
@@ -136,8 +139,8 @@ fn alert(alert: &Alert) -> Option<What> {
 fn count(aggregate: &Aggregate, period_s: Option<f32>, config: &Config) -> What {
     let counts = aggregate.counts.unwrap_or_default();
     // Who walks is no vehicle.
-    let vehicles = counts.iter().filter(|(class, _)| config.pcu.of(*class).is_some()).map(|(_, n)| n as f32);
-    let n = if aggregate.counts.is_some() { vehicles.sum() } else { f32::NAN };
+    let vehicles = counts.total() - counts[VehicleClass::Pedestrian];
+    let n = if aggregate.counts.is_some() { vehicles as f32 } else { f32::NAN };
     let to_space = match aggregate.speed_mean {
         Some(SpeedMean::Time) => time_over_space_mean(n),
         _ => 1.0,

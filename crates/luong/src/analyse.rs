@@ -182,9 +182,13 @@ impl Shell {
     async fn fold(&mut self, records: Vec<Fetched>) -> anyhow::Result<()> {
         let Some(work) = &mut self.work else { return Ok(()) };
         let latest = self.analyse.latest();
-        for fetched in records {
-            let changes = work.fold(&fetched, latest, &self.metrics);
-            self.output.append(changes, &self.metrics).await?;
+        let records: Vec<_> = records.into_iter().map(work::decoded).collect();
+        for few in records.chunks(congestion::AT_ONCE) {
+            work.prepare(few.iter());
+            for record in few {
+                let changes = work.fold(record, latest, &self.metrics);
+                self.output.append(changes, &self.metrics).await?;
+            }
         }
         if work.just_caught_up() {
             self.output.append_snapshot(work.snapshot(), work.forecasts(), &self.metrics).await?;

@@ -116,15 +116,18 @@ fn replay(
     };
     let first = read.observations.first().map(|o| o.received_at);
     let mut boundary = first.map(|at| at.plus_millis(-1).floor(every_ms).plus_millis(every_ms));
-    for observation in &read.observations {
-        while let Some(at) = boundary.filter(|at| *at < observation.received_at) {
-            // What was received at a boundary counts for it, so it is passed only now.
-            until(&mut analyzer, at.plus_millis(1))?;
-            states.write(at, &analyzer)?;
-            boundary = Some(at.plus_millis(every_ms));
+    for few in read.observations.chunks(congestion::AT_ONCE) {
+        analyzer.prepare(PARTITION, few);
+        for observation in few {
+            while let Some(at) = boundary.filter(|at| *at < observation.received_at) {
+                // What was received at a boundary counts for it, so it is passed only now.
+                until(&mut analyzer, at.plus_millis(1))?;
+                states.write(at, &analyzer)?;
+                boundary = Some(at.plus_millis(every_ms));
+            }
+            until(&mut analyzer, observation.received_at)?;
+            analyzer.observe(PARTITION, observation);
         }
-        until(&mut analyzer, observation.received_at)?;
-        analyzer.observe(PARTITION, observation);
     }
     if let Some(at) = boundary {
         until(&mut analyzer, at.plus_millis(1))?;

@@ -11,7 +11,7 @@ use wire::topic::OBSERVATIONS;
 
 use super::checkpoint::Checkpoints;
 use super::metrics::Metrics;
-use super::work::Work;
+use super::work::{self, Work};
 use super::{Analyse, FETCH_RECORDS};
 use crate::explain::NotThere;
 
@@ -68,7 +68,10 @@ pub(crate) async fn fold_until(
     let positions: Vec<u64> = work.positions().values().copied().collect();
     let since = since(&analyse.log, &work, &positions, &end).await?;
     let latest = analyse.latest();
-    read(&analyse.log, positions, &ends, |fetched| drop(work.fold(&fetched, latest, &metrics))).await?;
+    read(&analyse.log, positions, &ends, |fetched| {
+        drop(work.fold(&work::decoded(fetched), latest, &metrics))
+    })
+    .await?;
     Ok((work.into_analyzer(until), since))
 }
 

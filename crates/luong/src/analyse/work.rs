@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use congestion::{Analyzer, Changes};
 use eventlog::Fetched;
-use model::{Forecast, LinkId, LinkState, Timestamp};
+use model::{Forecast, LinkId, LinkState, Observation, Timestamp};
 use tracing::{error, warn};
-use wire::LogRecord;
+use wire::{DecodeError, LogRecord};
 
 use super::Analyse;
 use super::checkpoint::{Checkpoints, Saved};
@@ -99,11 +99,19 @@ impl Work {
             .collect()
     }
 
+    /// Has the analyser prepare for the records that are folded next.
+    pub(super) fn prepare<'r>(&self, coming: impl Iterator<Item = &'r (Fetched, Decoded)> + Clone) {
+        for &partition in self.positions.keys() {
+            let of_it = coming.clone().filter(|(fetched, _)| fetched.partition == partition);
+            self.analyzer.prepare(partition, of_it.filter_map(|(_, decoded)| observation(decoded)));
+        }
+    }
+
     /// Folds one record; returns what may be told. A record received after `latest` is not believed: it would move the
     /// clock of its partition so far that nothing else counts any more.
     pub(super) fn fold(
         &mut self,
-        fetched: &Fetched,
+        (fetched, decoded): &(Fetched, Decoded),
         latest: Option<Timestamp>,
         metrics: &Metrics,
     ) -> Changes {
@@ -116,7 +124,7 @@ impl Work {
         if self.behind.get(&partition).is_some_and(|&end| *position >= end) {
             self.behind.remove(&partition);
         }
-        let record = match wire::decode_log_record(&fetched.record.value) {
+        let record = match decoded {
             Ok(record) => record,
             Err(error) => {
                 metrics.undecodable.inc();
@@ -124,21 +132,37 @@ impl Work {
                 return Changes::default();
             }
         };
-        if latest.is_some_and(|latest| received_at(&record) > latest) {
+        if latest.is_some_and(|latest| received_at(record) > latest) {
             metrics.from_the_future.inc();
             if metrics.complain_of_the_future() {
-                let received_at = received_at(&record);
+                let received_at = received_at(record);
                 error!(partition, %received_at, "records from the future are skipped; mend the clock of an ingest machine");
             }
             return Changes::default();
         }
-        self.log_time = self.log_time.max(received_at(&record));
-        let mut changes = fold_one(&mut self.analyzer, partition, &record, metrics);
+        self.log_time = self.log_time.max(received_at(record));
+        let mut changes = fold_one(&mut self.analyzer, partition, record, metrics);
         if !self.caught_up() {
             changes.states.clear();
             changes.forecasts.clear();
         }
         changes
+    }
+}
+
+/// What stands in a record of the log.
+pub(super) type Decoded = Result<LogRecord, DecodeError>;
+
+/// Returns a record of the log with what stands in it.
+pub(super) fn decoded(fetched: Fetched) -> (Fetched, Decoded) {
+    let decoded = wire::decode_log_record(&fetched.record.value);
+    (fetched, decoded)
+}
+
+fn observation(decoded: &Decoded) -> Option<&Observation> {
+    match decoded {
+        Ok(LogRecord::Observation(observation)) => Some(observation),
+        _ => None,
     }
 }
 
