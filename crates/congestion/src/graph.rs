@@ -35,6 +35,9 @@ pub use estimate::Stage;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
     own: Vec<Own>,
+    /// What is usual of each link; made anew with its own estimate, and with what is typical in its partition.
+    #[serde(skip)]
+    rest: Vec<Regimes>,
     /// What each link is believed to be, own or estimated.
     belief: Vec<Regimes>,
     shown: Vec<Shown>,
@@ -86,6 +89,7 @@ impl Graph {
         let links = network.links().len();
         Self {
             own: vec![Own::NOTHING; links],
+            rest: Vec::new(),
             belief: vec![Own::NOTHING.belief; links],
             shown: vec![Shown::NOTHING; links],
             reached: Vec::new(),
@@ -110,9 +114,7 @@ impl Graph {
     /// Makes anew what a checkpoint does not hold, as it was at the newest boundary: who asks before the next one is to find what
     /// was known. Changes nothing that a checkpoint holds.
     pub(crate) fn resume(&mut self, context: &Context<'_>) {
-        let own = &self.own;
-        self.work.begin(own.len(), |link| own[link].newest_at);
-        self.turns.prepare(context.network);
+        self.begin(context);
         self.weigh_pairs(self.at, context);
         self.reach(self.at, context);
     }
@@ -126,12 +128,10 @@ impl Graph {
         mut tell: impl FnMut(u32, &Told),
     ) -> Vec<TrafficEvent> {
         let mut events = Vec::new();
-        let own = &self.own;
-        self.work.begin(own.len(), |link| own[link].newest_at);
+        self.begin(context);
         self.at = at;
-        self.turns.prepare(context.network);
         for part in frozen {
-            self.take(part);
+            self.take(part, context);
             if context.config.parts.journeys {
                 self.turns.see(context.network, &part.turned);
             }
@@ -173,7 +173,7 @@ impl Graph {
     /// Takes the boundary into the forecasts; returns those that changed notably.
     pub(crate) fn forecasts(&mut self, at: Timestamp, context: &Context<'_>) -> Vec<Forecast> {
         let mut forecasts = std::mem::replace(&mut self.forecasts, Forecasts::new(0));
-        let typical = |link: u32| (-self.rest(link as usize, context).free.y).exp() as f32;
+        let typical = |link: u32| (-self.rest[link as usize].free.y).exp() as f32;
         let base_kmh = |link: u32| self.own[link as usize].free_kmh(&context.sites[link as usize]);
         let told =
             forecasts.step(at, context, |link| self.seen(at, link as usize, context), typical, base_kmh);
@@ -203,20 +203,42 @@ impl Graph {
         self.told[link as usize].dated(self.at)
     }
 
-    fn take(&mut self, part: &Frozen) {
-        for (link, own) in &part.own {
-            self.own[*link as usize] = *own;
-            self.work.changed(*link as usize, own.newest_at);
+    /// Makes anew what a checkpoint does not hold and is not there yet.
+    fn begin(&mut self, context: &Context<'_>) {
+        let own = &self.own;
+        self.work.begin(own.len(), |link| own[link].newest_at);
+        self.turns.prepare(context.network);
+        if self.rest.len() != self.own.len() {
+            self.rest = (0..self.own.len()).map(|link| self.usual(link, context)).collect();
         }
-        match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
-            Ok(place) if self.typical[place].1 == part.typical => return,
-            Ok(place) => self.typical[place].1 = part.typical,
-            Err(place) => self.typical.insert(place, (part.partition, part.typical)),
-        }
-        self.work.all_again();
     }
 
-    fn rest(&self, link: usize, context: &Context<'_>) -> Regimes {
+    fn take(&mut self, part: &Frozen, context: &Context<'_>) {
+        let another = match self.typical.binary_search_by_key(&part.partition, |(number, _)| *number) {
+            Ok(place) => std::mem::replace(&mut self.typical[place].1, part.typical) != part.typical,
+            Err(place) => {
+                self.typical.insert(place, (part.partition, part.typical));
+                true
+            }
+        };
+        for (link, own) in &part.own {
+            let place = *link as usize;
+            self.own[place] = *own;
+            self.work.changed(place, own.newest_at);
+            self.rest[place] = self.usual(place, context);
+        }
+        if another {
+            for link in 0..self.own.len() {
+                if context.sites[link].partition == part.partition {
+                    self.rest[link] = self.usual(link, context);
+                }
+            }
+            self.work.all_again();
+        }
+    }
+
+    /// Returns what is usual of a link now: it follows from what is typical in its partition, and from the cycle of its signal.
+    fn usual(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
         self.typical(site).at_signal(&self.own[link].cycle).rest(site)
     }
@@ -230,7 +252,7 @@ impl Graph {
     /// Finds what measured travel times say of the links on their ways.
     fn weigh_pairs(&mut self, at: Timestamp, context: &Context<'_>) {
         let mut pairs = std::mem::take(&mut self.pairs);
-        let known = |link: u32| self.rest(link as usize, context);
+        let known = |link: u32| self.rest[link as usize];
         for link in pairs.weigh(at.as_millis(), context, known) {
             self.work.changed(link as usize, self.own[link as usize].newest_at);
         }
@@ -257,7 +279,7 @@ impl Graph {
         self.reach(at, context);
         for link in 0..self.own.len() {
             if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
-                let (own, rest) = (self.own[link], self.rest(link, context));
+                let (own, rest) = (self.own[link], self.rest[link]);
                 self.pairs.note(link as u32, own.belief);
                 self.believe(link, own.belief, &rest, own.flow_vph, network);
                 self.work.done(link);
@@ -278,7 +300,7 @@ impl Graph {
         for link in 0..self.own.len() {
             if self.work.is_due(link) && !self.is_reached(link) {
                 // What was estimated from evidence that is gone must not echo between neighbours.
-                let rest = self.rest(link, context);
+                let rest = self.rest[link];
                 self.believe(link, rest, &rest, f64::NAN, network);
                 self.work.done(link);
             }

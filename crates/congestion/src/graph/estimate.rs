@@ -34,7 +34,7 @@ impl Graph {
         mut tell: impl FnMut(Stage, Regimes),
     ) -> Regimes {
         let place = link.index();
-        let rest = self.rest(place, context);
+        let rest = self.rest[place];
         tell(Stage::Usual, rest);
         let mut belief = rest;
         if context.config.parts.neighbours {
