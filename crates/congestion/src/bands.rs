@@ -51,7 +51,7 @@ impl<'a> SummedUp<'a> {
 
 /// The stretches of vehicles that were begun last, going back in time: enough to tell those on a link at once apart.
 #[derive(Default)]
-struct Stretches {
+pub(crate) struct Stretches {
     begun: [Option<Stretch>; 8],
     count: usize,
 }
@@ -66,10 +66,12 @@ struct Stretch {
 }
 
 impl Stretches {
-    /// Returns the band of a reading, no newer than those before it, and whether the vehicle is a new one there.
-    fn place(&mut self, vehicle: u32, at: i64, now: i64) -> (usize, bool) {
-        let known = self.begun.iter_mut().flatten().find(|stretch| stretch.vehicle == vehicle);
+    /// Returns the band of a reading, no newer than those before it, and whether it is of a vehicle that is a new one there.
+    pub(crate) fn place(&mut self, sample: &Sample, now: i64) -> (usize, bool) {
+        let at = sample.at;
         let band = band_of((now - at) as f64 / 1000.0);
+        let What::Probe { vehicle, .. } = sample.what else { return (band, false) };
+        let known = self.begun.iter_mut().flatten().find(|stretch| stretch.vehicle == vehicle);
         let Some(known) = known else {
             self.begun[self.count % self.begun.len()] = Some(Stretch { vehicle, newest_at: at, band });
             self.count += 1;
@@ -93,10 +95,7 @@ pub(crate) fn of(samples: &[Sample], now: i64, health: &Health, site: &Site, con
         let sensor = of_one[0].sensor;
         let (device, scatter) = (context.devices.get(sensor as usize), health.scatter_of(sensor));
         for sample in of_one.iter().rev().filter(|sample| !summed_up.holds(sample)) {
-            let (place, is_new) = match sample.what {
-                What::Probe { vehicle, .. } => stretches.place(vehicle, sample.at, now),
-                _ => (band_of((now - sample.at) as f64 / 1000.0), false),
-            };
+            let (place, is_new) = stretches.place(sample, now);
             let band = &mut bands[place];
             band.add(sample, device, scatter, site);
             band.probes.vehicles += f64::from(u8::from(is_new));
@@ -160,7 +159,7 @@ impl Sums {
 }
 
 /// Returns the number of the band of what is so old.
-pub(crate) fn band_of(age_s: f64) -> usize {
+fn band_of(age_s: f64) -> usize {
     BANDS_S.iter().position(|end| age_s < *end).unwrap_or(BANDS_S.len() - 1)
 }
 
@@ -177,10 +176,15 @@ pub(crate) fn ages_s(band: usize, config: &Config) -> (f64, Option<f64>) {
 mod tests {
     use super::*;
 
+    fn probe(vehicle: u32, age_s: i64) -> Sample {
+        let what = What::Probe { vehicle, speed: 5.0, offset_m: 10.0 };
+        Sample { at: -1000 * age_s, sensor: 1, lane: 0, quality: 0, what }
+    }
+
     /// The bands of a vehicle's readings of those ages, s, and whether it counts as a new one there.
     fn places<const N: usize>(ages_s: [i64; N]) -> [(usize, bool); N] {
         let mut stretches = Stretches::default();
-        ages_s.map(|age_s| stretches.place(7, -1000 * age_s, 0))
+        ages_s.map(|age_s| stretches.place(&probe(7, age_s), 0))
     }
 
     #[test]
@@ -202,8 +206,8 @@ mod tests {
     #[test]
     fn two_vehicles_at_once_are_told_apart() {
         let mut stretches = Stretches::default();
-        let new =
-            [(1, 0), (2, -1), (1, -10), (2, -11)].map(|(vehicle, at)| stretches.place(vehicle, at, 0).1);
+        let told = [(1, 0), (2, 1), (1, 10), (2, 11)];
+        let new = told.map(|(vehicle, age_s)| stretches.place(&probe(vehicle, age_s), 0).1);
         assert_eq!(new, [true, true, false, false]);
     }
 }

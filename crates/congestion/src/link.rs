@@ -41,6 +41,8 @@ pub(crate) struct Cell {
     changed: bool,
     /// Event time after which its newest reading is stale, ms.
     pub(crate) stale_at: i64,
+    /// Of which instant its estimate is, ms.
+    pub(crate) estimated_at: i64,
     /// What was last told; nothing while the graph stage tells of this link.
     pub(crate) told: Told,
     level: Level,
@@ -86,6 +88,7 @@ impl Cell {
             own: Own::NOTHING,
             changed: false,
             stale_at: i64::MAX,
+            estimated_at: i64::MIN,
             told: Told::NOTHING,
             level: Level::default(),
             window: Window::default(),
@@ -140,6 +143,7 @@ impl Cell {
         context: &Context<'_>,
     ) {
         let (now, site) = (at.as_millis(), &context.sites[self.link as usize]);
+        self.estimated_at = now;
         self.settle(now - context.config.lateness_ms(), health, context);
         let before = self.own;
         let samples = health.believed(self.window.all());
@@ -237,10 +241,9 @@ impl Cell {
         Odds { silence: silence_odds(samples, &history.point, context), signal }
     }
 
-    /// Calls `tell` with each step from what is typical to what is believed at that instant; returns what else speaks for a jam.
+    /// Calls `tell` with each step from what is typical to what its estimate is; returns what else speaks for a jam.
     pub(crate) fn trace(
         &self,
-        at: Timestamp,
         typical: &Typical,
         health: &Health,
         context: &Context<'_>,
@@ -248,10 +251,10 @@ impl Cell {
     ) -> Odds {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
-        let sums = self.sums(&samples, at.as_millis(), health, context);
+        let sums = self.sums(&samples, self.estimated_at, health, context);
         let typical = typical.at_signal(&self.own.cycle);
         sums.filter((site, &typical.rest(site)), &typical, &context.config.parts, tell);
-        self.odds(&samples, at.as_millis(), &sums.history, context)
+        self.odds(&samples, self.estimated_at, &sums.history, context)
     }
 
     /// Where nothing was heard for a lateness, what was heard before counts until it has faded.

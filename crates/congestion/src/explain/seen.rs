@@ -5,7 +5,7 @@ use roadnet::LinkIndex;
 
 use super::trace::{Trace, total};
 use super::{Evidence, Heard, Said, Scatter, speed};
-use crate::bands;
+use crate::bands::{self, Stretches};
 use crate::evidence::Means;
 use crate::link::{Cell, Odds};
 use crate::partition::{Context, Partition};
@@ -19,7 +19,7 @@ pub(super) struct Seen {
     pub(super) odds: Odds,
 }
 
-/// Returns what the link's own sensors say of it at that instant.
+/// Returns what the link's own sensors say of it at that instant, by its newest estimate.
 pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context: &Context<'_>) -> Seen {
     let heard = partition.cell(link.0).filter(|_| at > Timestamp::MIN);
     let Some(cell) = heard else {
@@ -31,7 +31,7 @@ pub(super) fn of(partition: &Partition, link: LinkIndex, at: Timestamp, context:
         };
     };
     let mut trace = Trace::default();
-    let odds = cell.trace(at, &partition.typical, partition.health(), context, |step| trace.take(step));
+    let odds = cell.trace(&partition.typical, partition.health(), context, |step| trace.take(step));
     let jammed = cell.own.belief.jammed;
     let site = &context.sites[link.index()];
     let evidence = trace.pieces.iter().map(|piece| Evidence {
@@ -66,20 +66,20 @@ fn sensors(
 ) -> Vec<Heard> {
     let now = at.as_millis();
     let jammed = cell.own.belief.jammed;
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for sample in cell.window().all() {
+    let (mut groups, mut stretches) = (Vec::<Group<'_>>::new(), Stretches::default());
+    for sample in cell.window().all().iter().rev() {
         let place =
             groups.iter().position(|group| group.newest.sensor == sample.sensor).unwrap_or_else(|| {
                 groups.push(Group { newest: sample, readings: 0, parts: Vec::new() });
                 groups.len() - 1
             });
         let group = &mut groups[place];
-        (group.newest, group.readings) = (sample, group.readings + 1);
+        group.readings += 1;
         // What is not believed is named, and weighs nothing.
         let believed = Some(sample).filter(|sample| partition.health().believes(sample));
         let means =
             believed.and_then(|sample| Means::of(sample, context.devices.get(sample.sensor as usize)));
-        group.parts.extend(means.map(|means| (bands::band_of(age_s(sample, now)), means)));
+        group.parts.extend(means.map(|means| (stretches.place(sample, cell.estimated_at).0, means)));
     }
     let all = |part: &(usize, Means)| groups.iter().flat_map(|g| &g.parts).filter(|p| *p == part).count();
     let piece = |part: &(usize, Means)| trace.pieces.iter().find(|p| (p.band, p.means) == *part);

@@ -133,3 +133,24 @@ fn silence_is_named_of_links_with_loops_only_and_no_weight_is_below_zero() {
         assert!(weights.clone().all(f64::is_sign_positive), "{:?}", weights.collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn what_is_told_while_nothing_is_heard_rests_on_what_it_was_estimated_from() {
+    let mut analyzer = until(600, |_| {});
+    let all = |analyzer: &Analyzer| -> Vec<Explanation> {
+        analyzer.snapshot().map(|state| explain(analyzer, state.link.as_str())).collect()
+    };
+    let before = all(&analyzer);
+    let later = START.plus_millis(600_000 + 20_001);
+    let partitions: Vec<u32> = analyzer.partitions().collect();
+    partitions.into_iter().for_each(|partition| drop(analyzer.advance(partition, later)));
+    let kept: Vec<_> = before
+        .into_iter()
+        .zip(all(&analyzer))
+        .filter(|(before, after)| before.believed == after.believed && !before.evidence.is_empty())
+        .collect();
+    assert!(kept.len() > 1);
+    for (before, after) in kept {
+        assert_eq!(before.evidence, after.evidence, "{}", after.state.link);
+    }
+}
