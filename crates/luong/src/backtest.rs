@@ -20,7 +20,7 @@ use model::Timestamp;
 use roadnet::{Network, Registry};
 
 use crate::config::Settings;
-use crate::{explain, network, sensors};
+use crate::{explain, network, output, sensors};
 
 /// Computes link states from a file of observations.
 #[derive(clap::Args)]
@@ -54,11 +54,25 @@ pub(crate) struct Args {
     threads: u16,
 }
 
+impl Args {
+    fn refuse_same(&self) -> anyhow::Result<()> {
+        let mut files = vec![
+            ("--network", self.network.as_path()),
+            ("--sensors", &self.sensors),
+            ("--observations", &self.observations),
+            ("--out", &self.out),
+        ];
+        files.extend(self.events.as_deref().map(|path| ("--events", path)));
+        output::refuse_same(&files)
+    }
+}
+
 /// One process owns all of the log here, so that there is nothing to split.
 const PARTITION: u32 = 0;
 
 /// Runs with the analyser and the rules of the configuration, as the service would.
 pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
+    args.refuse_same()?;
     let network = Arc::new(network::load(&args.network)?);
     let report = sensors::load(&args.sensors, &network)?;
     let wrong = report.rejected();
@@ -72,16 +86,18 @@ pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
         Normaliser::new(network.clone(), registry.clone(), settings.ingest.rules.clone(), ClockMode::Wall);
     let read = lines::read(&args.observations, &normaliser, usize::from(args.threads))?;
     let asked = asked::Asked::new(&args.explain, &args.at, &network, &read.observations)?;
-    let written = replay(&args, asked, network, registry, settings.analyser.clone(), &read)?;
+    let written = if read.observations.is_empty() {
+        None
+    } else {
+        Some(replay(&args, asked, network, registry, settings.analyser.clone(), &read)?)
+    };
     let mut out = std::io::stdout().lock();
     if wrong > 0 {
         writeln!(out, "{wrong} rows of the sensor registry not used; `luong sensors check` says why")?;
     }
     write!(out, "{}", read.summary())?;
-    ensure!(
-        !read.observations.is_empty(),
-        "no event could be used: are the network and the registry those of the events?"
-    );
+    let written =
+        written.context("no event could be used: are the network and the registry those of the events?")?;
     Ok(writeln!(out, "{written} rows written to {}", args.out.display())?)
 }
 

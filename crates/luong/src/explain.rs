@@ -16,6 +16,7 @@ use model::Timestamp;
 use roadnet::{LinkIndex, Network};
 use tokio_util::sync::CancellationToken;
 
+use crate::BadArguments;
 use crate::analyse::{self, Analyse};
 use crate::city;
 use crate::config::{LogBackend, Settings};
@@ -29,18 +30,6 @@ pub(crate) struct Args {
     #[arg(long, value_parser = Timestamp::parse)]
     at: Option<Timestamp>,
 }
-
-/// What was asked for is not there: the question is to be mended.
-#[derive(Debug)]
-pub(crate) struct NotThere(pub(crate) String);
-
-impl std::fmt::Display for NotThere {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NotThere {}
 
 /// Prints the explanation.
 pub(crate) async fn run(args: Args, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -74,7 +63,8 @@ pub(crate) fn find(network: &Network, id: &str) -> anyhow::Result<LinkIndex> {
     let mut known: Vec<_> = network.links().iter().map(|link| link.id.as_str()).collect();
     known.sort_by_cached_key(|known| (strsim::damerau_levenshtein(id, known), *known));
     known.truncate(NAMED);
-    Err(NotThere(format!("the network has no link {id:?}; the nearest ids are {}", known.join(", "))).into())
+    Err(BadArguments(format!("the network has no link {id:?}; the nearest ids are {}", known.join(", ")))
+        .into())
 }
 
 /// Opens the log that is there; makes none.
@@ -83,14 +73,14 @@ async fn open_log(settings: &Settings) -> anyhow::Result<Log> {
         LogBackend::Local if !settings.log_dir().exists() => {
             let folder = settings.log_dir();
             let text = format!("there is no log in {}; name its folder with --data-dir", folder.display());
-            Err(NotThere(text).into())
+            Err(BadArguments(text).into())
         }
         LogBackend::Local => service::open_log(settings).await.context(
             "`luong explain` reads the embedded log itself, and only one process can: stop `luong up` first, or copy its \
              folder while it is stopped and name the copy with --data-dir",
         ),
         LogBackend::Kafka => {
-            Roles::ANALYSE.complete(settings.clone()).map_err(|error| NotThere(format!("{error:#}")))?;
+            Roles::ANALYSE.complete(settings.clone()).map_err(|error| BadArguments(format!("{error:#}")))?;
             service::open_log(settings).await
         }
     }

@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 mod logging;
 mod network;
+mod output;
 mod sensors;
 mod service;
 mod signals;
@@ -81,6 +82,18 @@ enum Command {
     Doctor,
 }
 
+/// What was asked for can't be given: the arguments are to be mended.
+#[derive(Debug)]
+pub(crate) struct BadArguments(pub(crate) String);
+
+impl std::fmt::Display for BadArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadArguments {}
+
 /// Why a command failed, as the exit code tells it.
 enum Failure {
     /// Bad arguments or configuration.
@@ -91,7 +104,7 @@ enum Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        if error.is::<explain::NotThere>() { Self::Usage(error) } else { Self::Running(error) }
+        if error.is::<BadArguments>() { Self::Usage(error) } else { Self::Running(error) }
     }
 }
 

@@ -10,6 +10,8 @@ use model::VehicleClass;
 use roadnet::import::{ImportReport, Remark, read_any};
 use roadnet::{Link, Network, RoadClass, check, export};
 
+use crate::output::Output;
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Makes a network file of a map: OSM (.osm.pbf, .osm, .osm.xml), SUMO (.net.xml), GeoJSON; each also gzipped.
@@ -89,16 +91,12 @@ fn import(from: &Path, to: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(writeln!(out, "written to {}", to.display())?)
 }
 
-/// Writes beside the old file and puts the new one in its place, so that a crash leaves one of them whole.
-fn replace(to: &Path, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let file = File::create(&part).with_context(|| format!("can't write {}", part.display()))?;
-    let mut buffered = BufWriter::new(file);
-    write(&mut buffered).with_context(|| format!("can't write {}", part.display()))?;
-    buffered.into_inner()?.sync_all()?;
-    std::fs::rename(&part, to).with_context(|| format!("can't put {} in its place", to.display()))
+/// Puts a file in its place when it is whole.
+fn replace(to: &Path, write: impl FnOnce(&mut Output) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let can_not = || format!("can't write {}", to.display());
+    let mut file = Output::create(to)?;
+    write(&mut file).with_context(can_not)?;
+    file.finish().with_context(can_not)
 }
 
 fn report(report: &ImportReport, out: &mut impl Write) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use super::checkpoint::Checkpoints;
 use super::metrics::Metrics;
 use super::work::{self, Work};
 use super::{Analyse, FETCH_RECORDS};
-use crate::explain::NotThere;
+use crate::BadArguments;
 
 /// From where on what is explained was folded.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -50,15 +50,15 @@ pub(crate) async fn fold_until(
     let last: Vec<u64> =
         end.iter().zip(&begin).map(|(end, begin)| end.saturating_sub(1).max(*begin)).collect();
     let newest = newest(&times(log, &last, &end).await?, analyse.latest());
-    let newest = newest.ok_or_else(|| NotThere("the log holds no observations".to_owned()))?;
+    let newest = newest.ok_or_else(|| BadArguments("the log holds no observations".to_owned()))?;
     let until = until.unwrap_or(newest);
     if until > newest {
-        return Err(NotThere(format!("{until} is after the end of the log, {newest}")).into());
+        return Err(BadArguments(format!("{until} is after the end of the log, {newest}")).into());
     }
     let ends = log.offsets_at(OBSERVATIONS, until.as_millis() + 1).await?;
     if ends.iter().zip(&begin).all(|(end, begin)| end <= begin) {
         let oldest = times(log, &begin, &end).await?.into_iter().min().unwrap_or(newest);
-        return Err(NotThere(format!("{until} is before the log begins, {oldest}")).into());
+        return Err(BadArguments(format!("{until} is before the log begins, {oldest}")).into());
     }
     let analyse = Analyse { clock: std::sync::Arc::new(move || until), ..analyse };
     let owned: Vec<u32> = (0..analyse.partitions).collect();

@@ -3,7 +3,7 @@
 use model::{Observation, Timestamp};
 use roadnet::{LinkIndex, Network};
 
-use crate::explain::{self, NotThere};
+use crate::{BadArguments, explain};
 
 /// Those that are still to be given, the last first.
 pub(super) struct Asked(Vec<(Timestamp, LinkIndex)>);
@@ -26,10 +26,12 @@ impl Asked {
                 links.len(),
                 at.len()
             );
-            return Err(NotThere(text).into());
+            return Err(BadArguments(text).into());
         }
         if let Some(outside) = at.iter().find(|at| !(first..=last).contains(*at)) {
-            return Err(NotThere(format!("{outside} is outside the observations, {first} to {last}")).into());
+            return Err(
+                BadArguments(format!("{outside} is outside the observations, {first} to {last}")).into()
+            );
         }
         let times = at.iter().copied().chain(std::iter::repeat(last));
         let found = links.iter().zip(times).map(|(link, at)| Ok((at, explain::find(network, link)?)));

@@ -1,7 +1,6 @@
 //! The two files that a backtest writes.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -10,6 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::{HeadKind, LinkState, SensorId, Timestamp, TrafficEvent};
 use serde::Serialize;
+
+use crate::output::Output;
 
 const COLUMNS: [&str; 16] = [
     "at",
@@ -32,14 +33,13 @@ const COLUMNS: [&str; 16] = [
 
 /// A file, packed when its name ends in `.gz`.
 enum Sink {
-    Plain(BufWriter<File>),
-    Packed(GzEncoder<BufWriter<File>>),
+    Plain(Output),
+    Packed(GzEncoder<Output>),
 }
 
 impl Sink {
     fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("can't write {}", path.display()))?;
-        let file = BufWriter::new(file);
+        let file = Output::create(path)?;
         Ok(if path.extension().is_some_and(|e| e == "gz") {
             Self::Packed(GzEncoder::new(file, Compression::default()))
         } else {
@@ -49,8 +49,8 @@ impl Sink {
 
     fn finish(self) -> io::Result<()> {
         match self {
-            Self::Plain(mut file) => file.flush(),
-            Self::Packed(packed) => packed.finish()?.flush(),
+            Self::Plain(file) => file.finish(),
+            Self::Packed(packed) => packed.finish()?.finish(),
         }
     }
 }

@@ -172,6 +172,18 @@ fn a_line_that_is_stamped_years_ahead_is_refused_by_its_number_and_time() {
 }
 
 #[test]
+fn what_is_read_is_never_written_over() {
+    let case = Case::new();
+    let text = lines().join("\n");
+    fs::write(case.dir.path().join("obs.ndjson"), &text).expect("written");
+    let error = backtest(case.args("obs.ndjson", "./obs.ndjson", 1)).expect_err("one file for two");
+    assert!(format!("{error:#}").contains("--observations and --out are the same file"), "{error:#}");
+    let error = backtest(case.args("obs.ndjson", "events.ndjson", 1)).expect_err("one file for two");
+    assert!(format!("{error:#}").contains("--out and --events are the same file"), "{error:#}");
+    assert_eq!(fs::read_to_string(case.dir.path().join("obs.ndjson")).expect("still there"), text);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let case = Case::new();
     let error = backtest(case.args("nowhere.ndjson", "states.csv", 1)).expect_err("no such file");
@@ -197,6 +209,7 @@ fn events_of_another_city_are_an_error() {
     fs::write(case.dir.path().join("obs.ndjson"), stranger).expect("written");
     let error = backtest(case.args("obs.ndjson", "states.csv", 1)).expect_err("no event of this city");
     assert!(error.to_string().contains("no event could be used"), "{error}");
+    assert!(!case.dir.path().join("states.csv").exists());
 }
 
 /// With the defaults.

@@ -164,4 +164,9 @@ fn a_backtest_explains_the_row_that_it_writes() {
     for wrong in [vec!["--explain", "e"], vec!["--explain", "a", "--at", "2026-11-23T07:05:00Z"]] {
         assert_eq!(backtest(&wrong).status.code(), Some(64), "{wrong:?}");
     }
+    assert_eq!(
+        backtest(&["--events", &observations]).status.code(),
+        Some(64),
+        "what is read is not written over"
+    );
 }
