@@ -151,7 +151,8 @@ impl Incidents {
         (open.told_at, open.revision) = (at, open.revision + 1);
         (open.links, open.confidence) = (new.links, new.confidence);
         let signs = self.signs.get(&link).map_or(&[][..], Vec::as_slice);
-        events.push(told(link, open, words::of(signs, open.links.len() - 1, context, link), at, context));
+        let length_m = context.sites[link as usize].length_m;
+        events.push(told(link, open, words::of(signs, open.links.len() - 1, length_m), at, context));
     }
 
     /// Ends the climbs that have long been below the floor.
