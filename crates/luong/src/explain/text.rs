@@ -184,11 +184,16 @@ fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
     let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
     writeln!(f, "  {free:>5.1} %: free, {}", Shown(believed.free))?;
     writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))?;
-    let still = 100.0 * believed.standstill;
+    f.write_str(&standing(believed))
+}
+
+/// Both are shares of all, so that the one reads as a part of the other.
+fn standing(believed: &Believed) -> String {
+    let (still, jam) = (100.0 * believed.standstill, 100.0 * believed.jammed);
     if still < 0.05 {
-        return Ok(());
+        return String::new();
     }
-    writeln!(f, "           of that {still:.1} %: nobody leaves it in this minute, 0 km/h")
+    format!("           {still:.1} of these {jam:.1} %: nobody leaves it in this minute, 0 km/h\n")
 }
 
 fn neighbours(f: &mut Formatter<'_>, neighbours: &[Neighbour]) -> fmt::Result {
@@ -322,5 +327,26 @@ impl Display for Words {
             Said::Signal => f.write_str("its signal changed"),
             Said::Alert { confidence } => write!(f, "an alert, confidence {confidence:.2}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standstill_is_told_as_a_part_of_the_jam_in_the_same_unit() {
+        let speed = Speed { kmh: 10.0, factor: 1.3 };
+        let believed = |standstill| Believed {
+            free: speed,
+            jam: speed,
+            jammed: 0.4,
+            standstill,
+            silence_odds: None,
+            signal_odds: None,
+        };
+        let text = standing(&believed(0.1));
+        assert_eq!(text.trim(), "10.0 of these 40.0 %: nobody leaves it in this minute, 0 km/h");
+        assert_eq!(standing(&believed(0.0001)), "");
     }
 }
