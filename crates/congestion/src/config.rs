@@ -1,11 +1,14 @@
 //! What an operator may set. Every default names its reason.
 
+mod check;
 mod parts;
+mod units;
 
-use model::{ClassCounts, VehicleClass};
 use serde::{Deserialize, Serialize};
 
+pub use check::ConfigError;
 pub use parts::PartsConfig;
+pub use units::UnitTable;
 
 /// Step of log time at which what is typical, turns and couplings are learned, ms: once a signal cycle or so, for readings of one link
 /// are no independent samples within one.
@@ -53,26 +56,6 @@ pub struct Config {
     pub forecast: ForecastConfig,
     /// Parts that may be left out.
     pub parts: PartsConfig,
-}
-
-/// Units per vehicle, by class.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnitTable {
-    /// Two wheels and an engine.
-    pub motorcycle: f64,
-    /// Two wheels, no engine.
-    pub bicycle: f64,
-    /// Passenger car.
-    pub car: f64,
-    /// Light goods vehicle or minibus.
-    pub van: f64,
-    /// Bus or coach.
-    pub bus: f64,
-    /// Rigid lorry.
-    pub truck: f64,
-    /// Lorry with a trailer.
-    pub trailer: f64,
 }
 
 /// Up to which value of its own measure a facility has the levels of service A to E; beyond the last it is F.
@@ -155,15 +138,6 @@ pub struct ForecastConfig {
     pub tell_every_s: f64,
 }
 
-/// A setting that can't be.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("analyser setting {key} is {value}: {rule}")]
-pub struct ConfigError {
-    key: &'static str,
-    value: f64,
-    rule: &'static str,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -184,40 +158,9 @@ impl Default for Config {
             hysteresis_probability: 0.04,
             // A minute's chance moves the probability of a level by a tenth; this keeps false flaps below one in two hours.
             hysteresis_level: 0.12,
-            // TCVN 4054:2005, flat and rolling terrain: bicycle 0.2, motorcycle 0.3, two-axle truck and small bus 2.0,
-            // larger ones 2.5, trailer 4.0.
-            pcu: UnitTable {
-                motorcycle: 0.3,
-                bicycle: 0.2,
-                car: 1.0,
-                van: 1.0,
-                bus: 2.5,
-                truck: 2.0,
-                trailer: 4.0,
-            },
-            // Motorcycle equivalents measured in Hanoi (ASCE J. Transp. Eng., 10.1061/(ASCE)TE.1943-5436.0000382): car
-            // 3.4, minibus 8.3, bus 10.5, bicycle 1.4. No source was found for container lorries: 13 is an estimate
-            // from their length beside a bus.
-            mcu: UnitTable {
-                motorcycle: 1.0,
-                bicycle: 1.4,
-                car: 3.4,
-                van: 3.4,
-                bus: 10.5,
-                truck: 8.3,
-                trailer: 13.0,
-            },
-            // [estimate] No count for these streets was at hand. Motorcycle and car: the middle of what surveys of Asian cities
-            // usually find (1.2 to 1.4, 1.6 to 2.0); a bus half full; lorries seldom more than the driver.
-            persons: UnitTable {
-                motorcycle: 1.3,
-                bicycle: 1.0,
-                car: 1.8,
-                van: 2.0,
-                bus: 25.0,
-                truck: 1.3,
-                trailer: 1.2,
-            },
+            pcu: units::PCU,
+            mcu: units::MCU,
+            persons: units::PERSONS,
             facility: FacilityConfig::default(),
             queue: QueueConfig::default(),
             incident: IncidentConfig::default(),
@@ -307,156 +250,7 @@ impl ForecastConfig {
 }
 
 impl Config {
-    /// Checks that the settings can work together.
-    ///
-    /// # Errors
-    /// Names the first setting that can't be, its value and the rule.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        /// Kiritimati's clocks are 14 hours ahead, the most there is.
-        const MOST_OFFSET_MIN: i64 = 14 * 60;
-        let wrong = |key, value, rule| Err(ConfigError { key, value, rule });
-        if self.state_boundary_ms <= 0 {
-            return wrong("state_boundary_ms", self.state_boundary_ms as f64, "must be above 0");
-        }
-        if self.graph_boundary_ms <= 0 || self.graph_boundary_ms % self.state_boundary_ms != 0 {
-            return wrong(
-                "graph_boundary_ms",
-                self.graph_boundary_ms as f64,
-                "must be a multiple of state_boundary_ms",
-            );
-        }
-        if LEARN_EVERY_MS % self.graph_boundary_ms != 0 {
-            let rule = "must go into a minute: what is learned is learned once in each";
-            return wrong("graph_boundary_ms", self.graph_boundary_ms as f64, rule);
-        }
-        let kept = [
-            ("hysteresis_probability", self.hysteresis_probability, self.congested_probability),
-            ("queue.hysteresis_probability", self.queue.hysteresis_probability, self.queue.probability),
-        ];
-        if let Some((key, value, _)) = kept.into_iter().find(|(_, kept, bar)| !(0.0..*bar).contains(kept)) {
-            return wrong(key, value, "must be 0 or above, and below its bar, or nothing is ever taken back");
-        }
-        let positive = [
-            ("lateness_s", self.lateness_s),
-            ("short_window_s", self.short_window_s),
-            ("long_window_s", self.long_window_s),
-            ("max_skew_s", self.max_skew_s),
-            ("congested_share", self.congested_share),
-            ("incident.clear_after_s", self.incident.clear_after_s),
-            ("incident.update_every_s", self.incident.update_every_s),
-            ("forecast.tell_share", self.forecast.tell_share),
-            ("forecast.tell_every_s", self.forecast.tell_every_s),
-        ];
-        let false_alarms = self.incident.false_alarms_per_day_per_1000_links;
-        if !(false_alarms.is_finite() && false_alarms >= 0.0) {
-            let key = "incident.false_alarms_per_day_per_1000_links";
-            return wrong(key, false_alarms, "must be a number, 0 or above");
-        }
-        if self.forecast.utc_offset_min.abs() > MOST_OFFSET_MIN {
-            let offset_min = self.forecast.utc_offset_min as f64;
-            return wrong("forecast.utc_offset_min", offset_min, "must be within 14 hours of UTC");
-        }
-        match positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
-            Some((key, value)) => wrong(key, value, "must be a number above 0"),
-            None if !(0.0..1.0).contains(&self.hysteresis_level) => {
-                wrong("hysteresis_level", self.hysteresis_level, "must be 0 or above, and below 1")
-            }
-            None if self.lateness_s < self.long_window_s => {
-                wrong("lateness_s", self.lateness_s, "must not be below long_window_s")
-            }
-            None => self.facility.check(),
-        }
-    }
-
     pub(crate) fn lateness_ms(&self) -> i64 {
         (self.lateness_s * 1000.0) as i64
-    }
-}
-
-impl FacilityConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        let cuts = [
-            ("facility.density_pcpkmln", &self.density_pcpkmln),
-            ("facility.signal_delay_s", &self.signal_delay_s),
-            ("facility.give_way_delay_s", &self.give_way_delay_s),
-        ];
-        let rule = "cuts must be numbers above 0, each above the one before";
-        for (key, cuts) in cuts {
-            let mut before = 0.0;
-            for &value in cuts {
-                if !(value.is_finite() && value > before) {
-                    return Err(ConfigError { key, value, rule });
-                }
-                before = value;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl UnitTable {
-    /// Returns the units of one vehicle; `None` for those that are no vehicles.
-    pub fn of(&self, class: VehicleClass) -> Option<f64> {
-        match class {
-            VehicleClass::Motorcycle | VehicleClass::TwoWheeler => Some(self.motorcycle),
-            VehicleClass::Bicycle => Some(self.bicycle),
-            VehicleClass::Car | VehicleClass::Other => Some(self.car),
-            VehicleClass::Van => Some(self.van),
-            VehicleClass::Bus => Some(self.bus),
-            VehicleClass::Truck => Some(self.truck),
-            VehicleClass::Trailer => Some(self.trailer),
-            VehicleClass::Pedestrian => None,
-        }
-    }
-
-    pub(crate) fn sum(&self, counts: &ClassCounts) -> f64 {
-        // Not only those that were seen: so there is no branch.
-        let units = |class| self.of(class).unwrap_or(0.0) * f64::from(counts[class]);
-        VehicleClass::ALL.into_iter().map(units).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_work_together() {
-        assert_eq!(Config::default().check(), Ok(()));
-    }
-
-    #[test]
-    fn a_graph_step_between_state_steps_is_refused_by_name() {
-        let config = Config { graph_boundary_ms: 300, ..Config::default() };
-        assert!(config.check().unwrap_err().to_string().contains("graph_boundary_ms is 300"));
-    }
-
-    #[test]
-    fn a_graph_step_that_misses_minutes_is_refused_by_name() {
-        let config = Config { graph_boundary_ms: 7_000, ..Config::default() };
-        assert!(config.check().unwrap_err().to_string().contains("must go into a minute"));
-    }
-
-    #[test]
-    fn events_that_are_told_again_every_no_seconds_are_refused_by_name() {
-        let incident = IncidentConfig { update_every_s: 0.0, ..IncidentConfig::default() };
-        let config = Config { incident, ..Config::default() };
-        assert!(config.check().unwrap_err().to_string().contains("incident.update_every_s is 0"));
-    }
-
-    #[test]
-    fn a_bar_below_which_nothing_is_taken_back_is_refused_by_name() {
-        let config = Config { hysteresis_probability: 0.3, ..Config::default() };
-        assert!(config.check().unwrap_err().to_string().contains("hysteresis_probability is 0.3"));
-        let queue = QueueConfig { hysteresis_probability: 0.5, ..QueueConfig::default() };
-        let config = Config { queue, ..Config::default() };
-        assert!(config.check().unwrap_err().to_string().contains("queue.hysteresis_probability"));
-    }
-
-    #[test]
-    fn a_bus_weighs_what_the_tables_say() {
-        let bus = ClassCounts::from_iter([(VehicleClass::Bus, 2)]);
-        let config = Config::default();
-        assert_eq!((config.pcu.sum(&bus), config.mcu.sum(&bus)), (5.0, 21.0));
     }
 }

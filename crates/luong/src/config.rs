@@ -138,6 +138,31 @@ mod tests {
     }
 
     #[test]
+    fn no_number_of_the_analyser_can_be_anything() {
+        let document: DocumentMut = DEFAULTS.parse().unwrap();
+        let mut wrong = 0;
+        for (key, value) in layer::values(document.as_table()) {
+            let values: &[&str] = match (key.starts_with("analyser."), value.type_name()) {
+                (true, "float") => &["nan", "inf", "-inf", "-1.0", "1e18"],
+                (true, "integer") => &["4000000000"],
+                (true, "array") => {
+                    &["[nan, 2.0, 3.0, 4.0, 5.0]", "[1.0, 2.0, 3.0, 4.0, inf]", "[1.0, 2.0, 2.0, 3.0, 4.0]"]
+                }
+                _ => &[],
+            };
+            for value in values {
+                let error = format!("{:#}", load(&[&format!("{key}={value}")], &[]).unwrap_err());
+                assert!(
+                    error.contains(&format!("{key} is ")) && error.contains("it must be "),
+                    "{key}={value}: {error}"
+                );
+                wrong += 1;
+            }
+        }
+        assert!(wrong > 200, "{wrong} tried");
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config =
             load(&["log.kafka.client.sasl.password=hush", "mqtt.broker=mqtt://user:hush@127.0.0.1"], &[])

@@ -122,7 +122,8 @@ pub(super) fn keys_without_comment(table: &Table) -> Vec<String> {
     bare
 }
 
-fn values(table: &Table) -> Vec<(String, &Value)> {
+/// Returns all keys, dotted, with their values.
+pub(super) fn values(table: &Table) -> Vec<(String, &Value)> {
     let mut all = Vec::new();
     for (name, item) in table {
         match item {

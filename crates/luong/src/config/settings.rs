@@ -135,8 +135,9 @@ impl Settings {
         if self.network_file().is_some() && self.sensor_file().is_none() {
             bail!("network.file is set but sensors.file is not; without a registry no event can be placed");
         }
-        if !(self.clock.max_skew_s.is_finite() && self.clock.max_skew_s > 0.0) {
-            bail!("clock.max_skew_s is {}; it must be above 0", self.clock.max_skew_s);
+        // The analyser's limit, by the name under which it is set.
+        if !(self.clock.max_skew_s > 0.0 && self.clock.max_skew_s <= 86_400.0) {
+            bail!("clock.max_skew_s is {}; it must be above 0 and at most 86400", self.clock.max_skew_s);
         }
         self.analyser.check()?;
         for (key, address) in [
