@@ -87,23 +87,12 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Returns the nearest of the known keys, if one is near.
-fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(key, candidate), candidate))
-        .min()
-        .filter(|&(distance, candidate)| distance <= 3.max(candidate.len() / 3))
-        .map(|(_, candidate)| candidate)
-}
-
 /// Fails with the nearest known key.
 fn unknown_key(document: &DocumentMut, key: &str) -> anyhow::Result<()> {
     let known = layer::all_keys(document.as_table());
-    match nearest(key, known.iter().map(String::as_str)) {
-        Some(near) => bail!("unknown key {key}; did you mean {near}?"),
-        None => bail!("unknown key {key}; `luong config` prints all keys"),
-    }
+    let nearest = known.iter().min_by_key(|known| (strsim::damerau_levenshtein(key, known), *known));
+    let nearest = nearest.expect("there are defaults");
+    bail!("unknown key {key}; the nearest is {nearest}, and `luong config` prints all")
 }
 
 #[cfg(test)]
@@ -129,6 +118,8 @@ mod tests {
         assert!(error.contains("gateway.listen"), "{error}");
         let error = format!("{:#}", load(&[], &[("LUONG__CLOCK__MODUS", "x")]).unwrap_err());
         assert!(error.contains("LUONG__CLOCK__MODUS") && error.contains("clock.mode"), "{error}");
+        let error = format!("{:#}", load(&["analyser.nope=1"], &[]).unwrap_err());
+        assert!(error.contains("unknown key analyser.nope; the nearest is analyse"), "{error}");
     }
 
     #[test]
