@@ -85,6 +85,9 @@ pub(crate) fn run(args: Args, settings: &Settings) -> anyhow::Result<()> {
     let normaliser =
         Normaliser::new(network.clone(), registry.clone(), settings.ingest.rules.clone(), ClockMode::Wall);
     let read = lines::read(&args.observations, &normaliser, usize::from(args.threads))?;
+    if let Some(gap) = &read.gap {
+        tracing::warn!("{gap}");
+    }
     let asked = asked::Asked::new(&args.explain, &args.at, &network, &read.observations)?;
     let written = if read.observations.is_empty() {
         None

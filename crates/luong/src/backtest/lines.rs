@@ -18,6 +18,8 @@ pub(super) struct Read {
     lines: usize,
     /// Reason -> how many, and the first: line number and detail.
     rejected: BTreeMap<&'static str, (usize, usize, String)>,
+    /// What is odd about the longest time in which nothing was received, in words.
+    pub(super) gap: Option<String>,
 }
 
 /// An observation and what orders it among those with the same identity: a hash of its line.
@@ -39,7 +41,7 @@ pub(super) fn read(path: &Path, normaliser: &Normaliser, threads: usize) -> anyh
             .collect();
         workers.into_iter().map(|worker| worker.join().expect("decoding does not panic")).collect()
     });
-    let mut read = Read { observations: Vec::new(), lines: 0, rejected: BTreeMap::new() };
+    let mut read = Read { observations: Vec::new(), lines: 0, rejected: BTreeMap::new(), gap: None };
     let mut taken = Vec::with_capacity(lines.len());
     for (i, result) in decoded.into_iter().flatten().enumerate() {
         match result {
@@ -60,25 +62,30 @@ pub(super) fn read(path: &Path, normaliser: &Normaliser, threads: usize) -> anyh
             .then_with(|| x.identity().cmp(&y.identity()))
             .then(key(a).cmp(&key(b)))
     });
-    refuse_gaps(&taken)?;
+    read.gap = judge_gaps(&taken)?;
     read.observations = taken.into_iter().map(|t| t.observation).collect();
     Ok(read)
 }
 
-/// A hole of days in the log is a wrong stamp, and each of its minutes would be a row for every link.
-fn refuse_gaps(taken: &[Taken]) -> anyhow::Result<()> {
-    const LONGEST_MS: i64 = 7 * 86_400_000;
-    let gap =
-        |pair: &&[Taken]| pair[1].observation.received_at - pair[0].observation.received_at > LONGEST_MS;
-    let Some([before, after]) = taken.windows(2).find(gap) else { return Ok(()) };
-    bail!(
-        "line {} was received at {}, and the next event, line {}, at {}: more than 7 days later; \
-         mend the wrong time, or split the file there",
-        before.line,
-        before.observation.received_at,
-        after.line,
-        after.observation.received_at
-    )
+/// A hole in the log may be a wrong stamp, and each of its minutes is a row for every link: one of days is refused, one of hours told.
+fn judge_gaps(taken: &[Taken]) -> anyhow::Result<Option<String>> {
+    const TOLD_MS: i64 = 3_600_000;
+    const REFUSED_MS: i64 = 7 * 86_400_000;
+    let gap_ms = |pair: &&[Taken]| pair[1].observation.received_at - pair[0].observation.received_at;
+    let told = || taken.windows(2).filter(|pair| gap_ms(pair) > TOLD_MS);
+    let Some(longest) = told().max_by_key(gap_ms) else { return Ok(None) };
+    let [before, after] = [&longest[0], &longest[1]];
+    let text = format!(
+        "line {} was received at {}, and the next event, line {}, at {}",
+        before.line, before.observation.received_at, after.line, after.observation.received_at
+    );
+    if gap_ms(&longest) > REFUSED_MS {
+        bail!("{text}: more than 7 days later; mend the wrong time, or split the file there");
+    }
+    let (hours, gaps) = (gap_ms(&longest) as f64 / 3.6e6, told().count());
+    Ok(Some(format!(
+        "{text}: {hours:.1} h later, and each boundary between has its rows (gaps of more than an hour: {gaps}, the longest is told)"
+    )))
 }
 
 /// Returns the whole file; gzip is told by its first bytes, whatever the name says.

@@ -85,6 +85,16 @@ impl Case {
         }
     }
 
+    fn read(&self, lines: &[String]) -> lines::Read {
+        let path = |name: &str| self.dir.path().join(name);
+        fs::write(path("obs.ndjson"), lines.join("\n")).expect("written");
+        let network = Arc::new(network::load(&path("net.roadnet")).expect("a network"));
+        let sensors = sensors::load(&path("sensors.csv"), &network).expect("sensors");
+        let normaliser =
+            Normaliser::new(network, Arc::new(sensors.registry), ingest::Rules::default(), ClockMode::Wall);
+        lines::read(&path("obs.ndjson"), &normaliser, 2).expect("lines")
+    }
+
     fn states(&self, lines: &[String], threads: u16) -> String {
         fs::write(self.dir.path().join("obs.ndjson"), lines.join("\n")).expect("written");
         backtest(self.args("obs.ndjson", "states.csv", threads)).expect("a backtest");
@@ -147,17 +157,24 @@ fn bad_lines_are_counted_by_reason_and_stop_nothing() {
     lines.insert(5, "{\"sensor_id\":".to_owned());
     lines.insert(9, lines[0].replace("loop-a", "nobody"));
     assert_eq!(good, case.states(&lines, 1));
-    let network = Arc::new(network::load(&case.dir.path().join("net.roadnet")).expect("a network"));
-    let sensors = sensors::load(&case.dir.path().join("sensors.csv"), &network).expect("sensors");
-    let normaliser =
-        Normaliser::new(network, Arc::new(sensors.registry), ingest::Rules::default(), ClockMode::Wall);
-    let read = lines::read(&case.dir.path().join("obs.ndjson"), &normaliser, 2).expect("lines");
+    let read = case.read(&lines);
     let summary = read.summary();
     assert!(summary.contains("62 events read, 60 used"), "{summary}");
     assert!(
         summary.contains("bad_json  (line 6:") && summary.contains("unknown_sensor  (line 10:"),
         "{summary}"
     );
+}
+
+#[test]
+fn a_line_that_is_stamped_hours_ahead_is_told_by_its_number_and_the_gap() {
+    let case = Case::new();
+    let mut lines = lines();
+    assert_eq!(case.read(&lines).gap, None);
+    lines[7] = lines[7].replace("2026-11-23T00", "2026-11-25T00");
+    let gap = case.read(&lines).gap.expect("a gap of two days");
+    assert!(gap.contains("line 8, at 2026-11-25") && gap.contains(": 47.9 h later"), "{gap}");
+    assert!(gap.contains("more than an hour: 1"), "{gap}");
 }
 
 #[test]
