@@ -20,7 +20,7 @@ use model::Timestamp;
 use roadnet::{Network, Registry};
 
 use crate::config::Settings;
-use crate::{explain, network, output, sensors};
+use crate::{BadArguments, explain, network, output, sensors};
 
 /// Computes link states from a file of observations.
 #[derive(clap::Args)]
@@ -113,12 +113,14 @@ fn replay(
     read: &lines::Read,
 ) -> anyhow::Result<u64> {
     let every_ms = i64::from(args.every) * 1000;
-    ensure!(
-        every_ms % config.graph_boundary_ms == 0,
-        "--every {} is not a multiple of the {} s at which the road graph is judged",
-        args.every,
-        config.graph_boundary_ms / 1000
-    );
+    if every_ms % config.graph_boundary_ms != 0 {
+        let graph_s = config.graph_boundary_ms as f64 / 1000.0;
+        let text = format!(
+            "--every {} is not a multiple of the {graph_s} s at which the road graph is judged",
+            args.every
+        );
+        return Err(BadArguments(text).into());
+    }
     let mut states = tables::States::create(&args.out)?;
     let mut events = args.events.as_deref().map(tables::Events::create).transpose()?;
     let mut analyzer = Analyzer::new(network, registry, config, &[PARTITION], 1);
