@@ -161,7 +161,9 @@ fn a_backtest_explains_the_row_that_it_writes() {
     let line = format!("speed {:.1} km/h (80 %: {:.1} to {:.1})", speed[0], speed[1], speed[2]);
     assert!(text.contains(&line), "no {line:?} in\n{text}");
 
-    for wrong in [vec!["--explain", "e"], vec!["--explain", "a", "--at", "2026-11-23T07:05:00Z"]] {
+    for wrong in
+        [vec!["--explain", "e"], vec!["--explain", "a", "--at", "2026-11-23T07:05:00Z"], vec!["--every", "7"]]
+    {
         assert_eq!(backtest(&wrong).status.code(), Some(64), "{wrong:?}");
     }
     assert_eq!(
