@@ -1,7 +1,7 @@
 //! Quantiles of a mixture of two normal distributions, to a thousandth.
 //!
 //! There is no closed form, and three are wanted of each link at each boundary. The answer is the thousandth in which halving
-//! the interval would end; a Newton step with the second derivative (Halley's method) finds it in one or two evaluations where
+//! the interval would end; a Newton step with the second and third derivatives finds it in one or two evaluations where
 //! halving takes thirteen.
 
 use crate::normal::{normal, normal_and_density};
@@ -33,8 +33,9 @@ struct There {
     density: f64,
     /// How fast the density grows.
     slope: f64,
-    /// No less than how fast the slope changes.
+    /// How fast the slope grows, and no less than how fast that does.
     curve: f64,
+    twist: f64,
 }
 
 impl Hump {
@@ -52,7 +53,8 @@ impl Hump {
             above: weight * above,
             density,
             slope: density * z * per_sd,
-            curve: density * (z * z + 1.0) * per_sd * per_sd,
+            curve: density * (z * z - 1.0) * per_sd * per_sd,
+            twist: density * z.abs() * (z * z + 3.0) * per_sd * per_sd * per_sd,
         }
     }
 }
@@ -68,6 +70,9 @@ impl Mixture {
     pub(crate) fn quantile(&self, above: f64) -> f64 {
         /// Steps that are tried before the interval is halved: in the gap between two humps steps lead astray.
         const STEPS: u32 = 6;
+        /// From further away a narrow hump is not seen.
+        const NEAR_SD: f64 = 0.5;
+        let narrowest_sd = self.low.sd.min(self.high.sd);
         let (mut low, mut high) = (0, CELLS);
         let mut edge = cell(self.guess(above)).clamp(1, CELLS - 1);
         for tried in 0.. {
@@ -81,7 +86,8 @@ impl Mixture {
                 break;
             }
             let (to, exact) = there.look_for(above, place(edge));
-            if exact && is_inside(to) {
+            let is_near = (to - place(edge)).abs() < NEAR_SD * narrowest_sd;
+            if exact && is_near && is_inside(to) {
                 low = cell(to).clamp(low, high - 1);
                 break;
             }
@@ -91,17 +97,19 @@ impl Mixture {
         place(low) + 0.5 / CELLS_PER_ONE
     }
 
-    /// Returns the quantile as if the humps did not overlap.
+    /// Returns the quantile as if the humps did not overlap; where it lies between them, about where the low one ends.
     fn guess(&self, above: f64) -> f64 {
         /// Further out the guess is no better than its end.
         const TAIL: f64 = 1e-4;
+        /// Standard deviations from the middle of the low hump.
+        const END_SD: f64 = 2.5;
         let Self { low, high } = self;
-        let (hump, within) = if above > high.weight {
-            (low, (above - high.weight) / low.weight)
+        let deviate = |within: f64| deviate(within.clamp(TAIL, 1.0 - TAIL));
+        if above > high.weight {
+            low.mean + low.sd * deviate((above - high.weight) / low.weight).min(END_SD)
         } else {
-            (high, above / high.weight)
-        };
-        hump.mean + hump.sd * deviate(within.clamp(TAIL, 1.0 - TAIL))
+            (high.mean + high.sd * deviate(above / high.weight)).max(low.mean + low.sd * END_SD)
+        }
     }
 
     fn at(&self, y: f64) -> There {
@@ -111,6 +119,7 @@ impl Mixture {
             density: low.density + high.density,
             slope: low.slope + high.slope,
             curve: low.curve + high.curve,
+            twist: low.twist + high.twist,
         }
     }
 }
@@ -121,14 +130,15 @@ impl There {
         const OFF: f64 = 0.01 / CELLS_PER_ONE;
         let per_density = self.density.recip();
         let straight = (self.above - above) * per_density;
-        let bent = 0.5 * straight * self.slope * per_density;
-        if bent.abs() > 0.5 {
+        let bent = straight * self.slope * per_density / 2.0;
+        let curved = straight * straight * self.curve * per_density / 6.0;
+        if bent.abs() + curved.abs() > 0.5 {
             return (from + straight, false);
         }
-        // What the second derivative leaves is of third order.
-        let third = straight * straight * self.curve * per_density;
-        let off = straight.abs() * (4.0 * bent * bent + third);
-        (from + straight * (1.0 - bent), off < OFF)
+        // The series that inverts the distribution function; what it leaves is of fourth order, and twice that with all beyond.
+        let twisted = straight * straight * straight.abs() * self.twist * per_density / 24.0;
+        let left = 5.0 * bent.abs() * (bent * bent + curved.abs()) + twisted;
+        (from + straight * (1.0 - bent + 2.0 * bent * bent - curved), 2.0 * straight.abs() * left < OFF)
     }
 }
 
