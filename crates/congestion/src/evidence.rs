@@ -114,6 +114,7 @@ const STANDING_ROOM: f64 = 1.5;
 
 impl Evidence {
     /// Adds one reading; `scatter`: variance of its device's readings over that of its kind.
+    #[inline]
     pub(crate) fn add(&mut self, sample: &Sample, device: Option<&Device>, scatter: f64, site: &Site) {
         match sample.what {
             What::Count { .. } if Means::of(sample, device) == Some(Means::Cameras) => {

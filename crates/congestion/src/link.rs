@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{self, Minute};
 use crate::bands::{self, BANDS_S, Step, SummedUp, Sums};
 use crate::delay::{self, Typical};
-use crate::evidence::{Evidence, Point};
+use crate::evidence::{Evidence, Means, Point};
 use crate::freeflow::FreeFlow;
 use crate::health::Health;
 use crate::incident::{Past, Sign, Usual};
@@ -308,6 +308,13 @@ impl Cell {
         context: &Context<'_>,
     ) -> Option<(f64, f64)> {
         let site = &context.sites[self.link as usize];
+        let sees = |sample: &Sample| {
+            let means = Means::of(sample, context.devices.get(sample.sensor as usize));
+            matches!(means, Some(Means::Cameras | Means::Probes))
+        };
+        if !self.window.all().iter().any(sees) {
+            return None;
+        }
         let samples = health.believed(self.window.all());
         let bands = bands::of(&samples, at.as_millis(), health, site, context);
         // The published five minutes.

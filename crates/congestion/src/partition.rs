@@ -276,9 +276,9 @@ impl Partition {
         mut tell: impl FnMut(u32, &Told),
     ) {
         let learns = at.as_millis() % LEARN_EVERY_MS == 0;
-        let (mut own, mut signs) = (Vec::new(), Vec::new());
         let mut minute = Learned::default();
         let due = self.rota.due(&self.cells, at, learns);
+        let (mut own, mut signs) = (Vec::with_capacity(due.len()), Vec::new());
         for (i, &(place, turn)) in due.iter().enumerate() {
             self.fetch_cells(i, &due, |(place, _)| *place, context);
             let cell = &mut self.cells[place as usize];
