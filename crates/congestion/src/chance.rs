@@ -39,7 +39,7 @@ const FAST_SIDE: f64 = 0.84;
 
 impl Chance {
     pub(crate) fn of(belief: &Regimes, own: &Own, typical: &Typical, site: &Site) -> Self {
-        let var = minute_var(own, belief, typical, site) + red_var(own, belief, typical, site);
+        let var = drivers_var(own, belief, site) + signal_var(own, belief, typical, site);
         let moving = belief.wider(var, var + discharge_var(own)).mixture();
         let leave = (-own.flow_vph / 60.0).exp();
         let still = if leave.is_nan() { 0.0 } else { belief.jammed * leave };
@@ -95,24 +95,27 @@ fn flow_vph(own: &Own) -> f64 {
     if own.flow_vph.is_nan() { UNKNOWN_VPH } else { own.flow_vph }
 }
 
-/// Variance of one minute's mean around the underlying one: its drivers are few, and so are the cycles that it holds.
-fn minute_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
+/// Variance of one minute's mean around the underlying one: its drivers are few.
+fn drivers_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
     let flow_vph = flow_vph(own);
     let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
-    let cycles =
-        if site.signal { 60.0 / typical.at_signal(&own.cycle).cycle.length_s } else { f64::INFINITY };
-    site.minute_sd().powi(2) * (cycles.recip() + (1.0 + drivers).recip())
+    site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
-/// Variance of one minute's mean by how much of the red falls into it: of the time on the link that part varies which is lost at its end.
-fn red_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
+/// Variance of one minute's mean before a signal: of the time on the link that part varies which is lost at its end, from cycle to
+/// cycle, however many drive in one, and by how much of the red falls into the minute.
+fn signal_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
+    /// What one cycle costs more or less than the others, as a share: all of its drivers share its platoon. Measured on simulated streets.
+    const CYCLE_SPREAD: f64 = 0.6;
     if !site.signal {
         return 0.0;
     }
     let lost = 1.0 - (-belief.free.y).exp() / typical.running_share;
-    (lost.max(0.0) * typical.at_signal(&own.cycle).cycle.red_spread()).powi(2)
+    let cycle = typical.at_signal(&own.cycle).cycle;
+    let cycles = 60.0 / cycle.length_s;
+    lost.max(0.0).powi(2) * (CYCLE_SPREAD.powi(2) / cycles + cycle.red_spread().powi(2))
 }
 
 #[cfg(test)]
@@ -175,6 +178,21 @@ mod tests {
     #[test]
     fn where_no_flow_is_known_nothing_is_said_of_standstills() {
         assert_eq!(jam(0.9, f64::NAN).still, 0.0);
+    }
+
+    #[test]
+    fn a_minute_of_many_drivers_before_a_signal_is_not_surer_than_its_cycle() {
+        let width = |flow_vph: f64, length_s: f64| {
+            let cycle = Cycle { red_s: length_s / 2.0, length_s };
+            let own = Own { flow_vph, cycle, ..Own::NOTHING };
+            let sure = Belief { y: 0.7, var: 0.0 };
+            let belief = Regimes { free: sure, jammed: 0.0, ..Regimes::unseen(0.7, true, Jams::default()) };
+            let Shares { slow, fast, .. } =
+                Chance::of(&belief, &own, &Typical::default(), &Site::with_lanes(1.0)).shares();
+            (fast / slow).ln()
+        };
+        assert!(width(1800.0, 60.0) > 0.8 * width(300.0, 60.0));
+        assert!(width(1800.0, 15.0) < 0.6 * width(1800.0, 60.0), "four cycles even out");
     }
 
     proptest! {

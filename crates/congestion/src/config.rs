@@ -157,7 +157,7 @@ impl Default for Config {
             congested_probability: 0.25,
             hysteresis_probability: 0.04,
             // A minute's chance moves the probability of a level by a tenth; this keeps false flaps below one in two hours.
-            hysteresis_level: 0.12,
+            hysteresis_level: 0.08,
             pcu: units::PCU,
             mcu: units::MCU,
             persons: units::PERSONS,

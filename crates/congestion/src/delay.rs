@@ -58,8 +58,7 @@ const MOST_SIGNAL_S: f64 = 60.0;
 const DRIVER_SD_SIGNAL: f64 = 0.4;
 const DRIVER_SD_FREE: f64 = 0.12;
 
-/// Spread of one driver's travel time around what is seen of the minutes before; at a signal also that of one cycle around another, whose
-/// platoon all of its drivers share (measured on simulated streets, see METHOD).
+/// Spread of one driver's travel time around what is seen of his minute (measured on simulated streets, see METHOD).
 const MINUTE_SD_SIGNAL: f64 = 0.2;
 
 /// As much where one gives way: some minutes have a gap for each who comes, in others all wait.
