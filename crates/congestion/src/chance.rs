@@ -9,6 +9,7 @@ use crate::own::Own;
 use crate::quantile::Mixture;
 use crate::regime::Regimes;
 use crate::site::Site;
+use crate::told::Basis;
 
 /// The belief of one minute's mean.
 pub(crate) struct Chance {
@@ -38,12 +39,16 @@ const FASTEST_MINUTE: f64 = 1.2;
 const FAST_SIDE: f64 = 0.84;
 
 impl Chance {
-    pub(crate) fn of(belief: &Regimes, own: &Own, typical: &Typical, site: &Site) -> Self {
-        let var = drivers_var(own, belief, site) + signal_var(own, belief, typical, site);
-        let moving = belief.wider(var, var + discharge_var(own)).mixture();
+    pub(crate) fn of(basis: &Basis<'_>) -> Self {
+        let Basis { belief, own, site, typical, parts, .. } = *basis;
+        let (mut free_var, mut jam_var) = (drivers_var(own, belief, site), drivers_var(own, belief, site));
+        if parts.minute_spread {
+            free_var += signal_var(own, belief, typical, site);
+            jam_var = free_var + discharge_var(own);
+        }
         let leave = (-own.flow_vph / 60.0).exp();
-        let still = if leave.is_nan() { 0.0 } else { belief.jammed * leave };
-        Self { moving, still }
+        let still = if leave.is_nan() || !parts.standstills { 0.0 } else { belief.jammed * leave };
+        Self { moving: belief.wider(free_var, jam_var).mixture(), still }
     }
 
     /// Returns the probability that nobody moves.
@@ -120,9 +125,11 @@ fn signal_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f6
 
 #[cfg(test)]
 mod tests {
+    use model::Source;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::PartsConfig;
     use crate::cycle::Cycle;
     use crate::fusion::Belief;
     use crate::regime::Jams;
@@ -131,7 +138,21 @@ mod tests {
     fn jam(jammed: f64, flow_vph: f64) -> Chance {
         let jam = Belief { y: 2.3, var: 0.1 };
         let belief = Regimes { jam, jammed, ..Regimes::unseen(0.2, true, Jams::default()) };
-        Chance::of(&belief, &Own { flow_vph, ..Own::NOTHING }, &Typical::default(), &Site::with_lanes(1.0))
+        chance(&belief, &Own { flow_vph, ..Own::NOTHING }, &PartsConfig::default())
+    }
+
+    fn chance(belief: &Regimes, own: &Own, parts: &PartsConfig) -> Chance {
+        let (site, typical) = (Site::with_lanes(1.0), Typical::default());
+        Chance::of(&Basis { belief, own, source: Source::Observed, site: &site, typical: &typical, parts })
+    }
+
+    /// How far the ends are apart before a signal of that cycle, half of it red, as a logarithm.
+    fn width(free: Belief, flow_vph: f64, length_s: f64, parts: &PartsConfig) -> f64 {
+        let cycle = Cycle { red_s: length_s / 2.0, length_s };
+        let belief = Regimes { free, jammed: 0.0, ..Regimes::unseen(0.7, true, Jams::default()) };
+        let own = Own { flow_vph, cycle, ..Own::NOTHING };
+        let Shares { slow, fast, .. } = chance(&belief, &own, parts).shares();
+        (fast / slow).ln()
     }
 
     #[test]
@@ -164,14 +185,8 @@ mod tests {
 
     #[test]
     fn minutes_before_a_signal_differ_more_where_they_hold_more_or_less_of_the_red() {
-        let width = |length_s: f64| {
-            let cycle = Cycle { red_s: length_s / 2.0, length_s };
-            let (own, site) = (Own { flow_vph: 600.0, cycle, ..Own::NOTHING }, Site::with_lanes(1.0));
-            let Shares { slow, fast, .. } =
-                Chance::of(&Regimes::unseen(0.7, true, Jams::default()), &own, &Typical::default(), &site)
-                    .shares();
-            fast / slow
-        };
+        let free = Belief { y: 0.7, var: 0.09 };
+        let width = |length_s: f64| width(free, 600.0, length_s, &PartsConfig::default());
         assert!(width(90.0) > width(60.0) && width(120.0) > width(90.0));
     }
 
@@ -182,17 +197,23 @@ mod tests {
 
     #[test]
     fn a_minute_of_many_drivers_before_a_signal_is_not_surer_than_its_cycle() {
-        let width = |flow_vph: f64, length_s: f64| {
-            let cycle = Cycle { red_s: length_s / 2.0, length_s };
-            let own = Own { flow_vph, cycle, ..Own::NOTHING };
-            let sure = Belief { y: 0.7, var: 0.0 };
-            let belief = Regimes { free: sure, jammed: 0.0, ..Regimes::unseen(0.7, true, Jams::default()) };
-            let Shares { slow, fast, .. } =
-                Chance::of(&belief, &own, &Typical::default(), &Site::with_lanes(1.0)).shares();
-            (fast / slow).ln()
-        };
+        let sure = Belief { y: 0.7, var: 0.0 };
+        let width = |flow_vph: f64, length_s: f64| width(sure, flow_vph, length_s, &PartsConfig::default());
         assert!(width(1800.0, 60.0) > 0.8 * width(300.0, 60.0));
         assert!(width(1800.0, 15.0) < 0.6 * width(1800.0, 60.0), "four cycles even out");
+    }
+
+    #[test]
+    fn parts_that_are_left_out_say_nothing() {
+        let sure = Belief { y: 0.7, var: 0.0 };
+        let drivers_only = PartsConfig { minute_spread: false, ..PartsConfig::default() };
+        assert!(
+            width(sure, 1800.0, 60.0, &drivers_only) < 0.5 * width(sure, 300.0, 60.0, &drivers_only) + 0.1
+        );
+        let belief = Regimes { jammed: 0.9, ..Regimes::unseen(0.2, true, Jams::default()) };
+        let empty = Own { flow_vph: 0.0, ..Own::NOTHING };
+        let moving = PartsConfig { standstills: false, ..PartsConfig::default() };
+        assert_eq!(chance(&belief, &empty, &moving).still(), 0.0);
     }
 
     proptest! {

@@ -291,7 +291,10 @@ impl Cell {
             health,
             cycle_s: self.splits.cycle().known_s(),
         };
-        let new = past.signs();
+        let mut new = past.signs();
+        if !context.config.parts.fallen_flow {
+            new.retain(|sign| !sign.is_of_flow());
+        }
         if new == self.signs {
             return None;
         }
@@ -368,7 +371,7 @@ impl Cell {
             return None;
         }
         let site = &context.sites[self.link as usize];
-        let basis = Basis::of_sensors(&self.own, site, typical);
+        let basis = Basis::of_sensors(&self.own, site, typical, &context.config.parts);
         let new = Told::of(at, &basis, &mut self.level, context.config).held(&self.told, &self.own, site);
         let old = std::mem::replace(&mut self.told, new);
         (!new.looks_like(&old)).then_some(new)

@@ -3,7 +3,6 @@
 use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Config;
 use crate::chance::{Chance, Shares};
 use crate::delay::Typical;
 use crate::facility::Measured;
@@ -13,6 +12,7 @@ use crate::own::{Fleet, Own};
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;
+use crate::{Config, PartsConfig};
 
 /// A link's state as last told: numbers only. NaN = not known.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -209,17 +209,23 @@ pub(crate) struct Basis<'a> {
     pub(crate) site: &'a Site,
     /// Of the partition.
     pub(crate) typical: &'a Typical,
+    pub(crate) parts: &'a PartsConfig,
 }
 
 impl<'a> Basis<'a> {
     /// Returns what a link that counts tells by itself.
-    pub(crate) fn of_sensors(own: &'a Own, site: &'a Site, typical: &'a Typical) -> Self {
-        Self { belief: &own.belief, own, source: Source::Observed, site, typical }
+    pub(crate) fn of_sensors(
+        own: &'a Own,
+        site: &'a Site,
+        typical: &'a Typical,
+        parts: &'a PartsConfig,
+    ) -> Self {
+        Self { belief: &own.belief, own, source: Source::Observed, site, typical, parts }
     }
 
     /// Returns what is believed of the mean over a minute, which is what is told.
     pub(crate) fn chance(&self) -> Chance {
-        Chance::of(self.belief, self.own, self.typical, self.site)
+        Chance::of(self)
     }
 
     /// Returns what the level of service by the facility's own measure follows from, where that is known.
@@ -322,7 +328,7 @@ mod tests {
         let own = Own { flow_vph: 6.0, flow_pcuph: 6.0, ..jammed(0.99) };
         let told = Told::of(
             Timestamp::from_millis(0),
-            &Basis::of_sensors(&own, &site, &typical),
+            &Basis::of_sensors(&own, &site, &typical, &PartsConfig::default()),
             &mut Level::default(),
             &config,
         );

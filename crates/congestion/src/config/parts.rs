@@ -34,6 +34,12 @@ pub struct PartsConfig {
     pub turn_fitting: bool,
     /// Turn shares learn from vehicles that were seen on one link and then on the next.
     pub journeys: bool,
+    /// In a jam there are minutes in which nobody moves.
+    pub standstills: bool,
+    /// The minutes of a signal differ by its cycles, those of a jam by how many leave it.
+    pub minute_spread: bool,
+    /// That far fewer pass than usual is a sign of an incident.
+    pub fallen_flow: bool,
 }
 
 impl Default for PartsConfig {
@@ -53,6 +59,9 @@ impl Default for PartsConfig {
             smoothing: true,
             turn_fitting: true,
             journeys: true,
+            standstills: true,
+            minute_spread: true,
+            fallen_flow: true,
         }
     }
 }

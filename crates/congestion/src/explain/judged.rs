@@ -32,11 +32,17 @@ pub(super) fn of(
     if let Some(cell) = partition.cell(link.0).filter(|cell| cell.own.counts()) {
         let rest = partition.typical.at_signal(&cell.own.cycle).rest(site);
         let stages = [(Stage::Usual, rest), (Stage::Sensors, cell.own.belief)];
-        return judge(&stages, &Basis::of_sensors(&cell.own, site, &partition.typical), state, context);
+        return judge(
+            &stages,
+            &Basis::of_sensors(&cell.own, site, &partition.typical, &context.config.parts),
+            state,
+            context,
+        );
     }
     let Some((belief, own)) = analyzer.graph.known(link, context) else { return Judged::default() };
     let typical = &partition.typical;
-    let basis = Basis { belief: &belief, own: &own, source: state.source, site, typical };
+    let parts = &context.config.parts;
+    let basis = Basis { belief: &belief, own: &own, source: state.source, site, typical, parts };
     judge(&analyzer.graph.stages(link, context), &basis, state, context)
 }
 

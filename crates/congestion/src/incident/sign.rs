@@ -54,6 +54,13 @@ pub(crate) struct Sign {
     pub(crate) vehicles: f32,
 }
 
+impl Sign {
+    /// Tells whether it is that far fewer pass than usual.
+    pub(crate) fn is_of_flow(&self) -> bool {
+        matches!(self.kind, Kind::Fallen | Kind::FewerCome)
+    }
+}
+
 /// All that signs are read from.
 pub(crate) struct Past<'a> {
     /// The window, oldest first.
