@@ -56,8 +56,9 @@ impl Sample {
         self.at.cmp(&other.at).then_with(tie)
     }
 
-    /// What tells almost all of one instant apart.
-    fn order(&self) -> (u32, u8, u8, u64) {
+    /// What tells almost all of one instant apart. Who was counted in a period comes before the queue at its end, whichever device is
+    /// registered first.
+    fn order(&self) -> (u8, u32, u8, u64) {
         let (kind, tie) = match self.what {
             What::Count { n, speed, .. } => (0, u64::from(n.to_bits()) << 32 | u64::from(speed.to_bits())),
             What::Queue { queue_m, .. } => (1, u64::from(queue_m.to_bits())),
@@ -68,7 +69,7 @@ impl Sample {
             What::Signal { group, state } => (3, u64::from(group) << 8 | state as u64),
             What::Alert { confidence } => (5, u64::from(confidence.to_bits())),
         };
-        (self.sensor, self.lane, kind, tie)
+        (kind, self.sensor, self.lane, tie)
     }
 
     /// All that `order` leaves out.

@@ -91,6 +91,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_was_counted_in_a_period_comes_before_the_queue_at_its_end_whichever_device_is_registered_first() {
+        let what = What::Count {
+            period_s: 30.0,
+            n: 2.0,
+            pcu: 2.0,
+            mcu: 8.0,
+            persons: 2.0,
+            speed: 40.0,
+            occupancy: 0.1,
+        };
+        let queue = sample(10, What::Queue { queue_m: 20.0, stopped: 3.0 });
+        for sensor in [queue.sensor - 1, queue.sensor, queue.sensor + 1] {
+            let mut window = Window::default();
+            [queue, Sample { sensor, ..sample(10, what) }].into_iter().for_each(|one| window.insert(one));
+            assert_eq!(window.all()[1], queue);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_order_of_arrival_gives_the_same_window(mut ats in prop::collection::vec((0i64..50, 0u8..3), 0..40)) {
