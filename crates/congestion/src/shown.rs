@@ -20,15 +20,15 @@ impl Shown {
     pub(crate) const NOTHING: Self =
         Self { departure: 0.0, flow_vph: f64::NAN, free: Belief { y: 0.0, var: 0.0 } };
 
-    /// Takes what is believed of a link; tells whether that is news to its neighbours. A change that no reader could see is not passed on,
+    /// Takes what is believed of a link; tells whether that is news to its neighbours. A change that hardly a reader could see is not passed on,
     /// or the least of them would go round the whole city.
     pub(crate) fn take(&mut self, belief: &Regimes, rest: &Regimes, flow_vph: f64) -> bool {
-        /// A thousandth of what makes a link congested, and a vehicle in a day.
-        const LEAST_DEPARTURE: f64 = 0.0005;
-        const LEAST_VPH: f64 = 0.05;
-        /// A tenth of a percent of the travel time, and a thousandth of the spread of a free link.
-        const LEAST_Y: f64 = 0.001;
-        const LEAST_VAR: f64 = 0.0001;
+        /// A hundredth of what makes a link congested, and a vehicle in half an hour.
+        const LEAST_DEPARTURE: f64 = 0.005;
+        const LEAST_VPH: f64 = 2.0;
+        /// A percent of the travel time, and a hundredth of the spread of a free link: what is said of silent links is off by 20 times that.
+        const LEAST_Y: f64 = 0.01;
+        const LEAST_VAR: f64 = 0.001;
         let far = |new: f64, old: f64, least: f64| new.is_nan() != old.is_nan() || (new - old).abs() > least;
         let departure = belief.jammed - rest.jammed;
         let free = Belief { y: belief.free.y - rest.free.y, var: belief.free.var };
@@ -59,9 +59,9 @@ mod tests {
         let slower = |y: f64| Regimes { free: Belief { y: 0.2 + y, ..rest.free }, ..rest };
         let mut shown = Shown::NOTHING;
         assert!(shown.take(&rest, &rest, 600.0), "the first word is news");
-        assert!(!shown.take(&slower(0.0006), &rest, 600.04));
-        assert!(shown.take(&slower(0.0012), &rest, 600.04));
-        assert!((shown.free.y - 0.0012).abs() < 1e-12 && shown.flow_vph == 600.0);
-        assert!(shown.take(&slower(0.0012), &rest, f64::NAN), "what is not known any more is news");
+        assert!(!shown.take(&slower(0.006), &rest, 601.5));
+        assert!(shown.take(&slower(0.012), &rest, 601.5));
+        assert!((shown.free.y - 0.012).abs() < 1e-12 && shown.flow_vph == 600.0);
+        assert!(shown.take(&slower(0.012), &rest, f64::NAN), "what is not known any more is news");
     }
 }
