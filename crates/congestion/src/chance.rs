@@ -36,7 +36,7 @@ const FASTEST_MINUTE: f64 = 1.2;
 
 /// Log paces are skewed towards the slow side, free flow being the end of the other one: how far the fast end lies from the middle, as a
 /// share of where a bell curve has it. Measured on simulated cases, so that 80 % are within.
-const FAST_SIDE: f64 = 0.84;
+const FAST_SIDE: f64 = 0.8;
 
 impl Chance {
     pub(crate) fn of(basis: &Basis<'_>) -> Self {
