@@ -1,13 +1,13 @@
 //! What is believed of a link's mean speed over one minute, which is what is told.
 //!
-//! It is wider than the belief of what the traffic is like, since the drivers of one minute are few, and so are its cycles of the signal. And in a jam there are minutes in
-//! which nobody leaves the link: who stands there then stands. Vehicles leave one by one, so that comes with the probability of
-//! no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is infinitely far out.
+//! It is wider than the belief of what the traffic is like, since the drivers of one minute are few, and so are its cycles of the
+//! signal. And in a jam there are minutes in which nobody leaves the link: who stands there then stands. Vehicles leave one by one,
+//! so that comes with the probability of no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is
+//! infinitely far out.
 
 use crate::delay::Typical;
 use crate::own::Own;
 use crate::quantile::Mixture;
-use crate::regime::Regimes;
 use crate::site::Site;
 use crate::told::Basis;
 
@@ -41,14 +41,15 @@ const FAST_SIDE: f64 = 0.8;
 impl Chance {
     pub(crate) fn of(basis: &Basis<'_>) -> Self {
         let Basis { belief, own, site, typical, parts, .. } = *basis;
-        let (mut free_var, mut jam_var) = (drivers_var(own, belief, site), drivers_var(own, belief, site));
+        let free_share = share(belief.free.y);
+        let (mut var, mut of_jam_var) = (drivers_var(own, free_share, site), 0.0);
         if parts.minute_spread {
-            free_var += signal_var(own, belief, typical, site);
-            jam_var = free_var + discharge_var(own);
+            var += signal_var(own, free_share, typical, site);
+            of_jam_var = discharge_var(own);
         }
         let leave = (-own.flow_vph / 60.0).exp();
         let still = if leave.is_nan() || !parts.standstills { 0.0 } else { belief.jammed * leave };
-        Self { moving: belief.wider(free_var, jam_var).mixture(), still }
+        Self { moving: belief.wider(var, var + of_jam_var).mixture(), still }
     }
 
     /// Returns the probability that nobody moves.
@@ -100,24 +101,25 @@ fn flow_vph(own: &Own) -> f64 {
     if own.flow_vph.is_nan() { UNKNOWN_VPH } else { own.flow_vph }
 }
 
-/// Variance of one minute's mean around the underlying one: its drivers are few.
-fn drivers_var(own: &Own, belief: &Regimes, site: &Site) -> f64 {
+/// Variance of one minute's mean around the underlying one: its drivers are few. `free_share`: speed of the free regime, as a share of
+/// free flow.
+fn drivers_var(own: &Own, free_share: f64, site: &Site) -> f64 {
     let flow_vph = flow_vph(own);
-    let speed_kmh = (-belief.free.y).exp() * site.free_kmh;
+    let speed_kmh = free_share * site.free_kmh;
     // Those who pass in the minute, and those who are there.
     let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
     site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
 /// Variance of one minute's mean before a signal: of the time on the link that part varies which is lost at its end, from cycle to
-/// cycle, however many drive in one, and by how much of the red falls into the minute.
-fn signal_var(own: &Own, belief: &Regimes, typical: &Typical, site: &Site) -> f64 {
+/// cycle, however many drive in one, and by how much of the red falls into the minute. `free_share`: as above.
+fn signal_var(own: &Own, free_share: f64, typical: &Typical, site: &Site) -> f64 {
     /// What one cycle costs more or less than the others, as a share: all of its drivers share its platoon. Measured on simulated streets.
     const CYCLE_SPREAD: f64 = 0.6;
     if !site.signal {
         return 0.0;
     }
-    let lost = 1.0 - (-belief.free.y).exp() / typical.running_share;
+    let lost = 1.0 - free_share / typical.running_share;
     let cycle = typical.at_signal(&own.cycle).cycle;
     let cycles = 60.0 / cycle.length_s;
     lost.max(0.0).powi(2) * (CYCLE_SPREAD.powi(2) / cycles + cycle.red_spread().powi(2))
@@ -132,7 +134,7 @@ mod tests {
     use crate::PartsConfig;
     use crate::cycle::Cycle;
     use crate::fusion::Belief;
-    use crate::regime::Jams;
+    use crate::regime::{Jams, Regimes};
 
     /// A jam that is as likely as that, at a tenth of free flow, which so many vehicles leave in an hour.
     fn jam(jammed: f64, flow_vph: f64) -> Chance {
