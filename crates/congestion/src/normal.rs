@@ -75,6 +75,38 @@ const fn exp(x: f64) -> f64 {
     sum
 }
 
+/// Deviates are kept at equal steps of the probability above them.
+const PARTS: usize = 256;
+
+static DEVIATES: [f64; PARTS + 1] = deviates();
+
+/// Returns the deviate above which that probability lies, to 0.02 where that is above a hundredth on either side: good enough to begin a
+/// search.
+pub(crate) fn deviate(above: f64) -> f64 {
+    let place = above * PARTS as f64;
+    let part = (place as usize).min(PARTS - 1);
+    let (from, to) = (DEVIATES[part], DEVIATES[part + 1]);
+    from + (place - part as f64) * (to - from)
+}
+
+/// Returns the deviates that are kept; in the place of the endless ones at both ends, those half a step further in.
+const fn deviates() -> [f64; PARTS + 1] {
+    let mut deviates = [0.0; PARTS + 1];
+    let (mut part, mut place) = (PARTS / 2, 0);
+    while part <= PARTS {
+        let above = if part == PARTS { PARTS as f64 - 0.5 } else { part as f64 };
+        let within = above / PARTS as f64 - 0.5;
+        while KEPT[place + 1].within < within {
+            place += 1;
+        }
+        let Point { within: from, density } = KEPT[place];
+        let z = place as f64 / STEPS_PER_ONE + (within - from) / density;
+        (deviates[part], deviates[PARTS - part]) = (-z, z);
+        part += 1;
+    }
+    deviates
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -91,6 +123,15 @@ mod tests {
             assert!((normal(-z) - (1.0 - below)).abs() < 3e-10);
         }
         assert!((normal_and_density(1.0).1 - 0.241_970_724_519).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_deviate_has_that_probability_above_it() {
+        for part in 10..=990 {
+            let above = f64::from(part) / 1000.0;
+            let off = (normal(-deviate(above)) - above) / normal_and_density(deviate(above)).1;
+            assert!(off.abs() < 0.02, "{above}: {off}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! the interval would end; a Newton step with the second and third derivatives finds it in one or two evaluations where
 //! halving takes thirteen.
 
-use crate::normal::{normal, normal_and_density};
+use crate::normal::{deviate, normal, normal_and_density};
 
 /// Where quantiles are looked for: beyond it, the nearest end stands for them.
 const BOTTOM: f64 = -1.0;
@@ -99,12 +99,9 @@ impl Mixture {
 
     /// Returns the quantile as if the humps did not overlap; where it lies between them, about where the low one ends.
     fn guess(&self, above: f64) -> f64 {
-        /// Further out the guess is no better than its end.
-        const TAIL: f64 = 1e-4;
         /// Standard deviations from the middle of the low hump.
         const END_SD: f64 = 2.5;
         let Self { low, high } = self;
-        let deviate = |within: f64| deviate(within.clamp(TAIL, 1.0 - TAIL));
         if above > high.weight {
             low.mean + low.sd * deviate((above - high.weight) / low.weight).min(END_SD)
         } else {
@@ -155,16 +152,6 @@ fn cell(place: f64) -> i64 {
 fn is_inside(place: f64) -> bool {
     let within = (place - BOTTOM) * CELLS_PER_ONE - cell(place) as f64;
     (0.02..0.98).contains(&within)
-}
-
-/// Standard normal deviate above which that probability lies; Abramowitz and Stegun 26.2.23, error below 4.5e-4.
-fn deviate(above: f64) -> f64 {
-    let tail = above.min(1.0 - above);
-    let t = (-2.0 * tail.ln()).sqrt();
-    let z = t
-        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
-            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
-    if above < 0.5 { z } else { -z }
 }
 
 #[cfg(test)]
