@@ -51,11 +51,13 @@ impl Level {
 /// Each is worth the probability that it is right, and half of those of its neighbours: who is told C where B is right is misled
 /// less than who is told F. Taken again the answer stays the same.
 fn kept(old: Option<LevelOfService>, beyond: impl Fn(usize) -> f64, margin: f64) -> LevelOfService {
-    let probability = probabilities(beyond);
-    let of = |level: usize| probability.get(level).copied().unwrap_or(0.0);
-    let worth = |level: usize| of(level) + 0.5 * (of(level.wrapping_sub(1)) + of(level + 1));
-    let best = (1..LEVELS).fold(0, |best, level| if worth(level) > worth(best) { level } else { best });
-    old.filter(|old| worth(*old as usize) + margin > worth(best)).unwrap_or(LevelOfService::ALL[best])
+    let mut probability = [0.0; LEVELS + 2];
+    probability[1..=LEVELS].copy_from_slice(&probabilities(beyond));
+    let worth: [f64; LEVELS] = std::array::from_fn(|level| {
+        probability[level + 1] + 0.5 * (probability[level] + probability[level + 2])
+    });
+    let best = (1..LEVELS).fold(0, |best, level| if worth[level] > worth[best] { level } else { best });
+    old.filter(|old| worth[*old as usize] + margin > worth[best]).unwrap_or(LevelOfService::ALL[best])
 }
 
 /// How many levels there are.
