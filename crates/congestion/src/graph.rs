@@ -3,12 +3,14 @@
 
 mod asked;
 mod estimate;
+mod spread;
+
+use std::hint::black_box;
 
 use model::{Forecast, Quality, Source, Timestamp, TrafficEvent};
-use roadnet::{LinkIndex, Network};
+use roadnet::Network;
 use serde::{Deserialize, Serialize};
 
-use crate::config::LEARN_EVERY_MS;
 use crate::delay::Typical;
 use crate::events::Faults;
 use crate::field::Field;
@@ -19,7 +21,7 @@ use crate::level::Level;
 use crate::neighbours::{self, Coupling};
 use crate::own::Own;
 use crate::pairs::Pairs;
-use crate::partition::{Context, Frozen};
+use crate::partition::{AT_ONCE, Context, Frozen};
 use crate::picture::Picture;
 use crate::queue::Queues;
 use crate::regime::Regimes;
@@ -80,9 +82,6 @@ impl Mix {
 
 /// What the guess of the coupling of jams is worth, in squared departures of their probability: a few dozen jammed pairs.
 const COUPLING_SQUARES: f64 = 10.0;
-
-/// Sweeps per graph boundary; warm-started, so that a change has spread by two links at once and on at each boundary.
-const SWEEPS: usize = 2;
 
 impl Graph {
     pub(crate) fn new(network: &Network) -> Self {
@@ -145,14 +144,14 @@ impl Graph {
             self.faults.take(at, &part.faults, context, &mut events);
         }
         self.spread(at, context);
-        for link in 0..self.own.len() {
-            if self.work.take_telling(link, at) {
-                let edge = self.own[link].congested_y(&context.sites[link], context.config);
-                self.work.congested[link] = self.belief[link].above(edge);
-                self.queues.judge_again(link);
-                if let Some(told) = self.news(at, link, context) {
-                    tell(link as u32, &told);
-                }
+        let telling = self.work.take_telling(at);
+        for (i, &link) in telling.iter().enumerate() {
+            if i.is_multiple_of(AT_ONCE) {
+                telling[i..].iter().take(AT_ONCE).for_each(|link| self.fetch_told(*link as usize, context));
+            }
+            self.judge(link as usize, context);
+            if let Some(told) = self.news(at, link as usize, context) {
+                tell(link, &told);
             }
         }
         let picture = Picture {
@@ -168,6 +167,22 @@ impl Graph {
         let around = Around { congested: &self.work.congested, heard: self.work.heard(), turns: &self.turns };
         self.incidents.step(at, &around, context, &mut events);
         events
+    }
+
+    /// Reads a little of what the news of a link asks for, for nothing but to have it in the cache.
+    fn fetch_told(&self, link: usize, context: &Context<'_>) {
+        let (own, site, told) = (&self.own[link], &context.sites[link], &self.told[link]);
+        black_box((own.flow_vph, own.cycle, own.quality, own.passing_y));
+        black_box(context.network.links()[link].id.as_str().len());
+        black_box((site.length_m, site.facility, told.was_told(), told.speed_kmh));
+        black_box((self.belief[link].jammed, self.shown[link].flow_vph));
+    }
+
+    /// Judges how likely it is that a link is congested.
+    fn judge(&mut self, link: usize, context: &Context<'_>) {
+        let edge = self.own[link].congested_y(&context.sites[link], context.config);
+        self.work.congested[link] = self.belief[link].above(edge);
+        self.queues.judge_again(link);
     }
 
     /// Takes the boundary into the forecasts; returns those that changed notably.
@@ -205,8 +220,7 @@ impl Graph {
 
     /// Makes anew what a checkpoint does not hold and is not there yet.
     fn begin(&mut self, context: &Context<'_>) {
-        let own = &self.own;
-        self.work.begin(own.len(), |link| own[link].newest_at);
+        self.work.begin(&self.own);
         self.turns.prepare(context.network);
         if self.rest.len() != self.own.len() {
             self.rest = (0..self.own.len()).map(|link| self.usual(link, context)).collect();
@@ -224,7 +238,10 @@ impl Graph {
         for (link, own) in &part.own {
             let place = *link as usize;
             self.own[place] = *own;
-            self.work.changed(place, own.newest_at);
+            if own.counts() && !self.work.counts(place) {
+                self.told[place] = Told::NOTHING;
+            }
+            self.work.changed(place, own);
             self.rest[place] = self.usual(place, context);
         }
         if another {
@@ -254,7 +271,7 @@ impl Graph {
         let mut pairs = std::mem::take(&mut self.pairs);
         let known = |link: u32| self.rest[link as usize];
         for link in pairs.weigh(at.as_millis(), context, known) {
-            self.work.changed(link as usize, self.own[link as usize].newest_at);
+            self.work.changed(link as usize, &self.own[link as usize]);
         }
         for (link, newest_at) in pairs.heard() {
             self.work.heard_of(link as usize, newest_at.max(self.own[link as usize].newest_at));
@@ -274,105 +291,8 @@ impl Graph {
         self.work.reach(at, ages_ms, near, &mut self.reached);
     }
 
-    fn spread(&mut self, at: Timestamp, context: &Context<'_>) {
-        let (network, learns) = (context.network, at.as_millis() % LEARN_EVERY_MS == 0);
-        self.reach(at, context);
-        for link in 0..self.own.len() {
-            if self.work.is_due(link) && self.own[link].counts() && self.reached[link] {
-                let (own, rest) = (self.own[link], self.rest[link]);
-                self.pairs.note(link as u32, own.belief);
-                self.believe(link, own.belief, &rest, own.flow_vph, network);
-                self.work.done(link);
-            }
-        }
-        if learns {
-            let (own, shown) = (&self.own, &self.shown);
-            let counts = |link: LinkIndex| own[link.index()].counts();
-            if context.config.parts.turn_fitting {
-                self.turns.fit(network, |link| shown[link].flow_vph, |link| own[link].counts());
-            }
-            let departure = |link: LinkIndex| shown[link.index()].departure;
-            self.coupling.learn(network, &self.turns, departure, counts);
-            self.field.learn(network, &self.turns, shown, counts);
-            self.smooth(context);
-            self.work.all_again();
-        }
-        for link in 0..self.own.len() {
-            if self.work.is_due(link) && !self.is_reached(link) {
-                // What was estimated from evidence that is gone must not echo between neighbours.
-                let rest = self.rest[link];
-                self.believe(link, rest, &rest, f64::NAN, network);
-                self.work.done(link);
-            }
-        }
-        for _ in 0..SWEEPS {
-            for link in network.indices() {
-                if self.work.is_due(link.index()) {
-                    self.work.done(link.index());
-                    if !self.own[link.index()].counts() {
-                        self.estimate(link, context);
-                    }
-                }
-            }
-        }
-        if learns || self.mix == Mix::UNKNOWN {
-            self.learn_mix();
-            self.work.tell_all();
-        }
-    }
-
-    /// Takes a minute into the smoothing of expressways.
-    fn smooth(&mut self, context: &Context<'_>) {
-        if !context.config.parts.smoothing {
-            return;
-        }
-        let edge = -context.config.congested_share.ln();
-        self.smoothing.step(context.network, context.sites, &self.own, edge);
-    }
-
-    /// Estimates a link that nothing counts on from its neighbours and its probes.
-    fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
-        let (network, place) = (context.network, link.index());
-        let (mut rest, mut unaided) = (self.belief[place], self.belief[place]);
-        let belief = self.estimated(link, context, |stage, belief| {
-            if stage == Stage::Usual {
-                rest = belief;
-            }
-            if stage < Stage::TravelTimes {
-                unaided = belief;
-            }
-        });
-        self.pairs.note(link.0, unaided);
-        let flow_vph = neighbours::flow(&self.turns, link, &self.shown).unwrap_or(self.shown[place].flow_vph);
-        self.believe(place, belief, &rest, flow_vph, network);
-    }
-
-    /// Takes what is to be believed of a link.
-    fn believe(&mut self, link: usize, belief: Regimes, rest: &Regimes, flow_vph: f64, network: &Network) {
-        let seen_around = self.shown[link].take(&belief, rest, flow_vph);
-        let changed = belief != self.belief[link];
-        self.belief[link] = belief;
-        if changed || seen_around {
-            self.work.believed(link, network, seen_around);
-        }
-    }
-
-    fn learn_mix(&mut self) {
-        let mut sums = [0.0; 4];
-        for own in self.own.iter().filter(|own| own.counts()) {
-            let flows = [own.flow_vph, own.flow_pcuph, own.flow_mcuph, own.flow_personph];
-            sums.iter_mut().zip(flows).for_each(|(sum, flow)| *sum += flow);
-        }
-        let [n, pcu, mcu, persons] = sums;
-        if n > 0.0 {
-            self.mix = Mix { pcu: pcu / n, mcu: mcu / n, persons: persons / n };
-        }
-    }
-
     fn news(&mut self, at: Timestamp, link: usize, context: &Context<'_>) -> Option<Told> {
-        let own = &self.own[link];
-        if own.counts() || !context.sites[link].owned {
-            self.told[link] = Told::NOTHING;
+        if self.work.counts(link) || !context.sites[link].owned {
             return None;
         }
         if !self.is_reached(link) {

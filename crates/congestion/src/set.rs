@@ -19,6 +19,22 @@ impl Set {
         self.0[word] |= 1 << (member % 64);
     }
 
+    pub(crate) fn remove(&mut self, member: usize) {
+        if let Some(word) = self.0.get_mut(member / 64) {
+            *word &= !(1 << (member % 64));
+        }
+    }
+
+    /// Returns the first member that is no less than that.
+    pub(crate) fn first_from(&self, from: usize) -> Option<usize> {
+        let here = self.0.get(from / 64)? >> (from % 64);
+        if here > 0 {
+            return Some(from + here.trailing_zeros() as usize);
+        }
+        let (word, bits) = (from / 64 + 1..).zip(&self.0[from / 64 + 1..]).find(|(_, bits)| **bits > 0)?;
+        Some(64 * word + bits.trailing_zeros() as usize)
+    }
+
     /// Calls `each` with each member, and is empty then.
     pub(crate) fn take_each(&mut self, mut each: impl FnMut(usize)) {
         for (word, bits) in self.0.iter_mut().enumerate() {
@@ -42,12 +58,25 @@ mod tests {
         taken
     }
 
+    fn walked(set: &Set) -> Vec<usize> {
+        std::iter::successors(set.first_from(0), |member| set.first_from(member + 1)).collect()
+    }
+
     proptest! {
+        #[test]
+        fn who_is_removed_is_no_member_any_more(member in 0usize..200, other in 0usize..300) {
+            let mut set = Set::all(200);
+            set.remove(member);
+            set.remove(other);
+            prop_assert_eq!(walked(&set), (0..200).filter(|left| ![member, other].contains(left)).collect::<Vec<_>>());
+        }
+
         #[test]
         fn each_member_is_taken_once_and_in_order(members in proptest::collection::btree_set(0usize..300, 0..50), of in 0usize..300) {
             let mut set = Set::default();
             let twice = members.iter().rev().chain(&members);
             twice.for_each(|member| set.add(*member));
+            prop_assert_eq!(walked(&set), members.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(taken(&mut set), members.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(taken(&mut set), Vec::<usize>::new());
             prop_assert_eq!(taken(&mut Set::all(of)), (0..of).collect::<Vec<_>>());

@@ -5,19 +5,24 @@
 //! changed. Nothing of this is part of a checkpoint: who begins anew looks at everything once, and finds it as it was.
 
 use model::Timestamp;
-use roadnet::{LinkIndex, Network};
+
+use crate::own::Own;
+use crate::set::Set;
+use crate::turns::Next;
 
 /// By link.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Work {
     /// To be estimated again.
-    estimate: Vec<bool>,
+    estimate: Set,
     /// To be told again.
-    tell: Vec<bool>,
+    tell: Set,
     /// Log time at which what is told changes by itself, ms.
     tell_at: Vec<i64>,
     /// Newest reading, event time, ms; `i64::MIN` where none counts.
     newest_at: Vec<i64>,
+    /// Whether a counting sensor is under it, so that its neighbours say nothing of it.
+    counts: Vec<bool>,
     /// Whether its own sensors said anything in the last lateness.
     heard: Vec<bool>,
     /// Whether it is a few turns from one that is heard.
@@ -27,16 +32,18 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Begins a boundary; everything is to be looked at where nothing was before. Yields the newest readings then.
-    pub(crate) fn begin(&mut self, links: usize, newest_at: impl Fn(usize) -> i64) {
-        if self.estimate.len() == links {
+    /// Begins a boundary; everything is to be looked at where nothing was before.
+    pub(crate) fn begin(&mut self, own: &[Own]) {
+        let links = own.len();
+        if self.congested.len() == links {
             return;
         }
         *self = Self {
-            estimate: vec![true; links],
-            tell: vec![true; links],
+            estimate: Set::all(links),
+            tell: Set::all(links),
             tell_at: vec![i64::MAX; links],
-            newest_at: (0..links).map(newest_at).collect(),
+            newest_at: own.iter().map(|own| own.newest_at).collect(),
+            counts: own.iter().map(Own::counts).collect(),
             heard: vec![false; links],
             near: Vec::new(),
             congested: vec![0.0; links],
@@ -44,8 +51,8 @@ impl Work {
     }
 
     /// Notes that a link's own estimate is another.
-    pub(crate) fn changed(&mut self, link: usize, newest_at: i64) {
-        self.newest_at[link] = newest_at;
+    pub(crate) fn changed(&mut self, link: usize, own: &Own) {
+        (self.newest_at[link], self.counts[link]) = (own.newest_at, own.counts());
         self.again(link);
     }
 
@@ -56,47 +63,63 @@ impl Work {
 
     /// Notes that a link is to be estimated and told again.
     pub(crate) fn again(&mut self, link: usize) {
-        (self.estimate[link], self.tell[link]) = (true, true);
+        self.estimate.add(link);
+        self.tell.add(link);
     }
 
     /// Notes that all are.
     pub(crate) fn all_again(&mut self) {
-        self.estimate.fill(true);
+        self.estimate = Set::all(self.congested.len());
         self.tell_all();
     }
 
     /// Notes that all are to be told again.
     pub(crate) fn tell_all(&mut self) {
-        self.tell.fill(true);
+        self.tell = Set::all(self.congested.len());
     }
 
-    /// Notes that what is believed of a link is another; `seen_around`: by as much that its neighbours are to be estimated again.
-    pub(crate) fn believed(&mut self, link: usize, network: &Network, seen_around: bool) {
-        self.tell[link] = true;
-        if seen_around {
-            let link = LinkIndex(link as u32);
-            let around = network.downstream(link).iter().chain(network.upstream(link));
-            around.for_each(|next| self.estimate[next.index()] = true);
-        }
+    /// Notes that what is believed of a link is another.
+    pub(crate) fn believed(&mut self, link: usize) {
+        self.tell.add(link);
     }
 
-    /// Tells whether a link is to be estimated again.
-    pub(crate) fn is_due(&self, link: usize) -> bool {
-        self.estimate[link]
+    /// Notes that it is another by so much that those around it are to be estimated again.
+    pub(crate) fn seen_from(&mut self, around: &[Next]) {
+        let silent = around.iter().map(|next| next.link.index()).filter(|next| !self.counts[*next]);
+        silent.for_each(|next| self.estimate.add(next));
+    }
+
+    /// Tells whether a counting sensor is under a link.
+    pub(crate) fn counts(&self, link: usize) -> bool {
+        self.counts[link]
+    }
+
+    /// Tells whether anything was heard of a link that still counts.
+    pub(crate) fn was_heard(&self, link: usize) -> bool {
+        self.newest_at[link] > i64::MIN
+    }
+
+    /// Returns the first link from that one on that is to be estimated again.
+    pub(crate) fn due_from(&self, link: usize) -> Option<usize> {
+        self.estimate.first_from(link)
     }
 
     /// Notes that it was.
     pub(crate) fn done(&mut self, link: usize) {
-        self.estimate[link] = false;
+        self.estimate.remove(link);
     }
 
-    /// Tells whether a link is to be told again, and takes it that it is.
-    pub(crate) fn take_telling(&mut self, link: usize, at: Timestamp) -> bool {
-        let due = self.tell[link] || at.as_millis() >= self.tell_at[link];
-        if due {
-            (self.tell[link], self.tell_at[link]) = (false, i64::MAX);
+    /// Returns the links that are to be told again, in their order, and takes it that they are.
+    pub(crate) fn take_telling(&mut self, at: Timestamp) -> Vec<u32> {
+        for (link, tell_at) in self.tell_at.iter().enumerate() {
+            if at.as_millis() >= *tell_at {
+                self.tell.add(link);
+            }
         }
-        due
+        let mut telling = Vec::new();
+        self.tell.take_each(|link| telling.push(link as u32));
+        telling.iter().for_each(|link| self.tell_at[*link as usize] = i64::MAX);
+        telling
     }
 
     /// Notes when what is told of a link will change by itself.

@@ -46,12 +46,12 @@ impl Graph {
         let own = &self.own[place];
         // Who drove here lately knows of a queue at an exit, which smoothing does not; judged once a step, as that is.
         let long_ms = (context.config.long_window_s * 1000.0) as i64;
-        let driven = heard_within(own, self.at.floor(smoothing::STEP_MS), long_ms);
-        if let Some(smoothed) = self.smoothing.of(place).filter(|_| !driven) {
+        let driven = || heard_within(own, self.at.floor(smoothing::STEP_MS), long_ms);
+        if let Some(smoothed) = self.smoothing.of(place).filter(|_| !driven()) {
             belief = smoothed;
             tell(Stage::Smoothing, belief);
         }
-        if own.newest_at > i64::MIN {
+        if self.work.was_heard(place) && own.newest_at > i64::MIN {
             let free = field::upon(belief.free, own.belief.free, rest.free);
             let odds = own.belief.odds_against(&rest);
             belief = Regimes { jammed: belief.jammed, free, ..own.belief }.by_odds(odds);
