@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::delay::{self, Heard, Typical};
+use crate::delay::{self, Heard};
 use crate::evidence::{Evidence, Means};
 use crate::health::Health;
 use crate::partition::Context;
@@ -10,6 +10,7 @@ use crate::regime::{self, Regimes};
 use crate::sample::{Sample, What};
 use crate::site::Site;
 use crate::storage::Stored;
+use crate::typical::Typical;
 use crate::{Config, PartsConfig};
 
 /// Ends of the bands, s before now: two periods of a detector and the way of its messages, as much again, the published five

@@ -12,7 +12,7 @@ use crate::site::Site;
 
 /// HCM 6, chapter 19: base saturation flow, 1,900 pc/h on a lane of 12 ft. (Hanoi: 1,964 pcu/h and lane of streets with two lanes, from
 /// ASCE 10.1061/(ASCE)TE.1943-5436.0000382; TCVN 4054: 1,800 on divided roads.)
-const SATURATION_PCUPH_PER_M: f64 = 520.0;
+pub(crate) const SATURATION_PCUPH_PER_M: f64 = 520.0;
 
 /// Half of the time is green, as in the typical delay at a signal; who gives way finds a gap for as long.
 const OPEN_SHARE: f64 = 0.5;

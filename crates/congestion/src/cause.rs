@@ -31,7 +31,7 @@ pub(crate) fn of(
 ) -> Option<HeadKind> {
     let site = &context.sites[head as usize];
     let used = capacities.of(head as usize).used(&picture.own[head as usize], site);
-    kind(runs_into_jams(head, picture, context), site.signal, site.free_s() * (y.exp() - 1.0), used)
+    kind(runs_into_jams(head, picture, context), site.has_signal(), site.free_s() * (y.exp() - 1.0), used)
 }
 
 fn kind(runs_into_jams: f64, signal: bool, lost_s: f64, used: Option<Used>) -> Option<HeadKind> {

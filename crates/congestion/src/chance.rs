@@ -5,11 +5,11 @@
 //! so that comes with the probability of no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is
 //! infinitely far out.
 
-use crate::delay::Typical;
 use crate::own::Own;
 use crate::quantile::Mixture;
 use crate::site::Site;
 use crate::told::Basis;
+use crate::typical::Typical;
 
 /// The belief of one minute's mean.
 pub(crate) struct Chance {
@@ -116,11 +116,11 @@ fn drivers_var(own: &Own, free_share: f64, site: &Site) -> f64 {
 fn signal_var(own: &Own, free_share: f64, typical: &Typical, site: &Site) -> f64 {
     /// What one cycle costs more or less than the others, as a share: all of its drivers share its platoon. Measured on simulated streets.
     const CYCLE_SPREAD: f64 = 0.6;
-    if !site.signal {
+    if !site.has_signal() {
         return 0.0;
     }
     let lost = 1.0 - free_share / typical.running_share;
-    let cycle = typical.at_signal(&own.cycle).cycle;
+    let cycle = typical.cycle_of(own);
     let cycles = 60.0 / cycle.length_s;
     lost.max(0.0).powi(2) * (CYCLE_SPREAD.powi(2) / cycles + cycle.red_spread().powi(2))
 }

@@ -12,10 +12,10 @@ use model::{LevelOfService, LinkId, LinkState, Quality, SensorId, Timestamp};
 use roadnet::LinkIndex;
 
 use crate::Analyzer;
-use crate::cycle::Cycle;
-use crate::delay::Typical;
 use crate::fusion;
+use crate::own::Own;
 use crate::site::Site;
+use crate::typical::Typical;
 
 pub use crate::evidence::Means;
 pub use crate::facility::Facility;
@@ -296,8 +296,8 @@ impl Analyzer {
         let partition = self.partition_of(site)?;
         let told = partition.told(link.0).newer(self.graph.told(link.0));
         let state = told.state(context.network.link(link).id.clone(), site);
-        let cycle = partition.cell(link.0).map_or(Cycle::UNKNOWN, |cell| cell.own.cycle);
-        let typical = partition.typical.at_signal(&cycle);
+        let own = partition.cell(link.0).map_or(Own::NOTHING, |cell| cell.own);
+        let typical = partition.typical.here(&own, site, &context.config.parts);
         let seen = seen::of(partition, link, state.valid_at, &context);
         let judged = judged::of(self, partition, link, &state, &context);
         let (sensors, evidence) = (seen.sensors, seen.evidence);
@@ -306,7 +306,7 @@ impl Analyzer {
                 length_m: site.length_m,
                 lanes: site.lanes,
                 free_flow_kmh: state.free_flow_speed_kmh.map_or(site.free_kmh, f64::from),
-                signal_at_end: site.signal,
+                signal_at_end: site.has_signal(),
                 gives_way: site.gives_way(),
             },
             typical: usual(&typical, seen.typical_weight, site),
@@ -337,7 +337,7 @@ fn usual(typical: &Typical, weight: f64, site: &Site) -> Usual {
         free: speed(rest.free, site),
         jam: speed(rest.jam, site),
         running_share: typical.running_share,
-        lost_s: (site.signal || site.gives_way()).then_some(typical.end_s(site)),
+        lost_s: (site.has_signal() || site.gives_way()).then_some(typical.end_s(site)),
         jammed: rest.jammed,
         weight,
     }

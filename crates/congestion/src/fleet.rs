@@ -55,7 +55,7 @@ impl Fleet {
     ) -> bool {
         let What::Probe { vehicle, speed, offset_m, .. } = sample.what else { return false };
         let serves = probe.class == Some(VehicleClass::Bus) && probe.in_service != Some(false);
-        let may_queue = site.signal && site.length_m - f64::from(offset_m) < QUEUE_M;
+        let may_queue = site.has_signal() && site.length_m - f64::from(offset_m) < QUEUE_M;
         if !serves || speed >= STANDING_KMH || may_queue {
             return false;
         }

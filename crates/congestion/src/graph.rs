@@ -11,7 +11,6 @@ use model::{Forecast, Quality, Source, Timestamp, TrafficEvent};
 use roadnet::Network;
 use serde::{Deserialize, Serialize};
 
-use crate::delay::Typical;
 use crate::events::Faults;
 use crate::field::Field;
 use crate::forecast::{self, Seen};
@@ -30,6 +29,7 @@ use crate::site::Site;
 use crate::smoothing::Smoothing;
 use crate::told::{Basis, Told};
 use crate::turns::Turns;
+use crate::typical::Typical;
 use crate::work::{Ages, Work};
 
 pub use estimate::Stage;
@@ -257,7 +257,7 @@ impl Graph {
     /// Returns what is usual of a link now: it follows from what is typical in its partition, and from the cycle of its signal.
     fn usual(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
-        self.typical(site).at_signal(&self.own[link].cycle).rest(site)
+        self.typical(site).here(&self.own[link], site, &context.config.parts).rest(site)
     }
 
     /// Returns what is typical where a link is.

@@ -226,7 +226,7 @@ impl Health {
     pub(crate) fn learn_scatter(&mut self, pairs: &[Pair], site: &Site) {
         for pair in pairs {
             self.make_room(pair.sensor);
-            let common = &mut self.kinds[pair.means as usize][usize::from(site.signal)];
+            let common = &mut self.kinds[pair.means as usize][usize::from(site.has_signal())];
             self.trusts[pair.sensor as usize].scatter.take(pair, common);
         }
     }

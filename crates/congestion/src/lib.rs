@@ -76,6 +76,7 @@ mod storage;
 mod streets;
 mod told;
 mod turns;
+mod typical;
 mod way;
 mod window;
 mod work;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Minute};
 use crate::bands::{self, BANDS_S, Step, SummedUp, Sums};
-use crate::delay::{self, Typical};
+use crate::delay;
 use crate::evidence::{Evidence, Means, Point};
 use crate::freeflow::FreeFlow;
 use crate::health::Health;
@@ -28,6 +28,7 @@ use crate::splits::Splits;
 use crate::standing;
 use crate::storage::{Storage, Stored};
 use crate::told::{Basis, Told};
+use crate::typical::Typical;
 use crate::window::Window;
 
 /// A link that has heard something.
@@ -154,7 +155,7 @@ impl Cell {
         if context.config.parts.signal_delay {
             self.own.cycle = self.splits.cycle().rounded();
         }
-        let typical = &typical.at_signal(&self.own.cycle);
+        let typical = &typical.here(&self.own, site, &context.config.parts);
         let sums = self.sums(&samples, now, health, context);
         let (history, scale) = (&sums.history, sums.scale);
         self.own.passing_y =
@@ -252,7 +253,7 @@ impl Cell {
         let site = &context.sites[self.link as usize];
         let samples = health.believed(self.window.all());
         let sums = self.sums(&samples, self.estimated_at, health, context);
-        let typical = typical.at_signal(&self.own.cycle);
+        let typical = typical.here(&self.own, site, &context.config.parts);
         sums.filter((site, &typical.rest(site)), &typical, &context.config.parts, tell);
         self.odds(&samples, self.estimated_at, &sums.history, context)
     }
@@ -360,7 +361,7 @@ impl Cell {
         let minute = audit::newest_minute(self.window.all(), at.as_millis());
         let scale = delay::presence_scale(&self.settled.evidence.area);
         let site = &context.sites[self.link as usize];
-        let typical = typical.at_signal(&self.own.cycle);
+        let typical = typical.here(&self.own, site, &context.config.parts);
         scatter::pairs(minute, scale, &typical, health, (site, context))
     }
 

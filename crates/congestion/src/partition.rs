@@ -17,8 +17,6 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LEARN_EVERY_MS;
-use crate::cycle::Cycle;
-use crate::delay::Typical;
 use crate::fleet::{self, Fleet};
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
@@ -32,6 +30,7 @@ use crate::sample::What;
 use crate::site::{self, Device, Site};
 use crate::source::{self, Place, Sources};
 use crate::told::Told;
+use crate::typical::{Signals, Typical};
 use crate::{Config, sample};
 
 /// A gap in the log that is longer than this many latenesses is jumped over: every window is empty by then.
@@ -101,10 +100,7 @@ struct Learned {
     /// Those that count, and the probabilities that they are jammed.
     heard: f64,
     jammed: f64,
-    /// Drives that were seen before signals that tell their times, and the cycles of these.
-    signals: f64,
-    red_s: f64,
-    cycle_s: f64,
+    signals: Signals,
 }
 
 /// What a checkpoint holds of a partition: maps as sorted lists, so that equal states are equal bytes.
@@ -326,11 +322,10 @@ impl Partition {
         if parts.typical_learning
             && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
         {
-            self.typical.learn(site, seen_s, weight, &own.cycle);
-            if site.signal && own.cycle.is_known() {
-                minute.red_s += weight * own.cycle.red_s;
-                minute.cycle_s += weight * own.cycle.length_s;
-                minute.signals += weight;
+            let here = self.typical.here(&own, site, parts);
+            self.typical.learn(&here, site, seen_s, weight);
+            if site.has_signal() {
+                minute.signals.add(&own, site, weight);
             }
         }
         self.health.compare(at, &cell.minute(at, context), site, context.devices);
@@ -352,8 +347,7 @@ impl Partition {
         self.fleet.forget(at);
         if context.config.parts.typical_learning {
             self.typical.learn_share(minute.jammed, minute.heard);
-            let (red_s, length_s) = (minute.red_s / minute.signals, minute.cycle_s / minute.signals);
-            self.typical.learn_cycle(Cycle { red_s, length_s });
+            self.typical.learn_signals(&minute.signals);
         }
     }
 

@@ -21,7 +21,7 @@ impl Road {
         // A link that ends at a signal runs as the signal lets it: nothing is carried into it or across it.
         let runs = |link: &LinkIndex| {
             let expressway = matches!(network.link(*link).class, RoadClass::Motorway | RoadClass::Trunk);
-            expressway && !sites[link.index()].signal
+            expressway && !sites[link.index()].has_signal()
         };
         let links: Vec<LinkIndex> = network.indices().filter(runs).collect();
         let length_m = |link: LinkIndex| network.link(link).length_m;

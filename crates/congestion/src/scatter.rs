@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bands::{self, SummedUp};
-use crate::delay::{self, Heard, Typical};
+use crate::delay::{self, Heard};
 use crate::evidence::{Evidence, Means};
 use crate::fusion::Belief;
 use crate::health::Health;
@@ -16,6 +16,7 @@ use crate::partition::Context;
 use crate::regime::{GATE_SD, Hidden, Regimes};
 use crate::sample::Sample;
 use crate::site::{Device, Site};
+use crate::typical::Typical;
 
 /// The variance of one device's readings over that of its kind, or of a kind's over what the literature has.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]

@@ -18,8 +18,6 @@ pub(crate) struct Site {
     pub(crate) lanes: f64,
     /// Of all lanes, m.
     pub(crate) width_m: f64,
-    /// A signal stands at its end.
-    pub(crate) signal: bool,
     /// By which measure of its own it is judged.
     pub(crate) facility: Option<Facility>,
     pub(crate) partition: u32,
@@ -67,7 +65,6 @@ pub(crate) fn sites(network: &Network, owned: &[u32], partitions: u32) -> Vec<Si
                 fast_road: matches!(link.class, RoadClass::Motorway | RoadClass::Trunk),
                 lanes: f64::from(link.lanes).max(0.5),
                 width_m: f64::from(link.width_m),
-                signal: link.signal_at_end,
                 facility,
                 partition,
                 owned: owned.binary_search(&partition).is_ok(),
@@ -140,6 +137,11 @@ pub(crate) fn step_ms(device: Option<&Device>) -> i64 {
 }
 
 impl Site {
+    /// Tells whether a signal stands at its end.
+    pub(crate) fn has_signal(&self) -> bool {
+        self.facility == Some(Facility::Signal)
+    }
+
     /// Tells whether those who come to its end wait for a gap in the traffic of another road.
     pub(crate) fn gives_way(&self) -> bool {
         self.facility == Some(Facility::GiveWay)
@@ -157,7 +159,6 @@ impl Site {
             fast_road: false,
             lanes,
             width_m: 3.25 * lanes,
-            signal: true,
             facility: Some(Facility::Signal),
             partition: 0,
             owned: true,

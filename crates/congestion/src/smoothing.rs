@@ -280,7 +280,7 @@ mod tests {
 
     impl Row {
         fn new() -> Self {
-            let site = Site { length_m: 500.0, free_kmh: 100.0, signal: false, ..Site::with_lanes(3.0) };
+            let site = Site { length_m: 500.0, free_kmh: 100.0, facility: None, ..Site::with_lanes(3.0) };
             let smoothing = Smoothing { road: Some(Road::row(5, 500.0)), ..Smoothing::default() };
             Self { smoothing, own: vec![Own::NOTHING; 5], sites: vec![site; 5] }
         }

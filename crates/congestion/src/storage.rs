@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bias::LEAST_ROOM_M;
-use crate::delay::Typical;
 use crate::evidence::FULL;
 use crate::sample::{Sample, What};
 use crate::site::{Device, Gate, Site};
+use crate::typical::Typical;
 
 /// When a counter has told nothing for this long nobody knows the sum, ms: six half minutes.
 const SILENT_MS: i64 = 180_000;

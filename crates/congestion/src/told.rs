@@ -4,7 +4,6 @@ use model::{LevelOfService, LinkId, LinkState, Quality, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::chance::{Chance, Shares};
-use crate::delay::Typical;
 use crate::facility::Measured;
 use crate::level::Level;
 use crate::normal::normal;
@@ -12,6 +11,7 @@ use crate::own::{Fleet, Own};
 use crate::regime::Regimes;
 use crate::site::Site;
 use crate::standing;
+use crate::typical::Typical;
 use crate::{Config, PartsConfig};
 
 /// A link's state as last told: numbers only. NaN = not known.

@@ -12,7 +12,7 @@ pub struct PartsConfig {
     pub silence: bool,
     /// A signal whose green or red is held is evidence for a jam.
     pub signal_splits: bool,
-    /// What is lost at a signal that tells its times follows from these.
+    /// What is lost at a signal follows from its times, where it tells them, and from how many arrive.
     pub signal_delay: bool,
     /// Who was counted onto a link and not off it is there.
     pub conservation: bool,

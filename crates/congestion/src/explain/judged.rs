@@ -30,7 +30,7 @@ pub(super) fn of(
 ) -> Judged {
     let site = &context.sites[link.index()];
     if let Some(cell) = partition.cell(link.0).filter(|cell| cell.own.counts()) {
-        let rest = partition.typical.at_signal(&cell.own.cycle).rest(site);
+        let rest = partition.typical.here(&cell.own, site, &context.config.parts).rest(site);
         let stages = [(Stage::Usual, rest), (Stage::Sensors, cell.own.belief)];
         return judge(
             &stages,

@@ -73,7 +73,7 @@ pub(super) fn stands(past: &Past<'_>) -> Option<Sign> {
         let held = stand.lasts_s() >= LEAST_STAND_S && is_held_on_the_link(past, &stand);
         let (stood, passed) = held.then(|| usual_at(past, &stand))?;
         // Before a signal the queue goes from time to time, and another comes.
-        let since = if past.site.signal { stand.since } else { queue_since(past, &stand) };
+        let since = if past.site.has_signal() { stand.since } else { queue_since(past, &stand) };
         let free_s = (stand.seen_at - since) as f64 / 1000.0 - red_s(past.samples, &stand);
         Some(stand.sign(Kind::Stands, rarity(stood, passed, free_s, LEAST_STAND_S)))
     });
