@@ -107,11 +107,13 @@ impl Cell {
 
     /// Reads a little of each cache line of it, for nothing but to have them in the cache.
     pub(crate) fn fetch(&self) {
-        let Self { own, told, free_flow, window, settled, .. } = self;
-        let Settled { evidence: Evidence { area, point, probes }, at, passages, .. } = settled;
+        let Self { own, told, free_flow, window, settled, storage, signs, .. } = self;
+        let Settled { evidence: Evidence { area, point, probes }, usual, at, passages } = settled;
         black_box((window.is_empty(), self.stale_at, told.was_told(), free_flow.kmh()));
         black_box((probes.spent_s, area.reach_m, area.scatter, point.pace, *at, *passages));
         black_box((own.belief.free.y, own.flow_vph, own.queue_m, own.quality));
+        black_box((storage.is_empty(), signs.is_empty()));
+        usual.fetch();
     }
 
     /// Reads a little of its newest reading, likewise.

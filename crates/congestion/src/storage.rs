@@ -81,6 +81,11 @@ impl Counter {
 }
 
 impl Storage {
+    /// Tells whether no counter of it was heard.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counters.is_empty()
+    }
+
     /// Takes a reading; they come in the order of event time. `one_m`: length of queue that a vehicle makes.
     pub(crate) fn take(&mut self, sample: &Sample, device: Option<&Device>, one_m: f64, site: &Site) {
         let Some((device, gate)) = device.and_then(|device| Some((device, device.gate?))) else { return };

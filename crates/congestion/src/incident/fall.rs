@@ -80,6 +80,11 @@ impl Flow {
     }
 
     /// Vehicles a second.
+    /// Tells whether anything was counted.
+    pub(super) fn is_known(&self) -> bool {
+        self.watched_s > 0.0
+    }
+
     fn rate(&self) -> Option<f64> {
         let watched_s = f64::from(self.watched_s);
         (watched_s >= LEAST_WATCHED_S).then(|| f64::from(self.counted) / watched_s)

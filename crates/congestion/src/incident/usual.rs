@@ -1,5 +1,7 @@
 //! What is usual on a link: who stands how far back, how lanes are used, how often devices raise alarms.
 
+use std::hint::black_box;
+
 use serde::{Deserialize, Serialize};
 
 use super::budget::FADE_DAYS;
@@ -71,6 +73,11 @@ impl Usual {
             What::Alert { .. } => self.alarms.raised += 1.0,
             _ => {}
         }
+    }
+
+    /// Reads a little of it, for nothing but to have it in the cache.
+    pub(crate) fn fetch(&self) {
+        black_box((self.stood_s[0], self.flow.is_known(), self.alarms.raised));
     }
 
     /// Lets what was seen count for less by that factor, after so long in which nothing settled.
