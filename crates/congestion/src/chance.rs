@@ -5,6 +5,7 @@
 //! so that comes with the probability of no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is
 //! infinitely far out.
 
+use crate::facility::Facility;
 use crate::own::Own;
 use crate::quantile::Mixture;
 use crate::site::Site;
@@ -36,7 +37,7 @@ const FASTEST_MINUTE: f64 = 1.2;
 
 /// Log paces are skewed towards the slow side, free flow being the end of the other one: how far the fast end lies from the middle, as a
 /// share of where a bell curve has it. Measured on simulated cases, so that 80 % are within.
-const FAST_SIDE: f64 = 0.8;
+const FAST_SIDE: f64 = 0.9;
 
 impl Chance {
     pub(crate) fn of(basis: &Basis<'_>) -> Self {
@@ -44,7 +45,7 @@ impl Chance {
         let free_share = share(belief.free.y);
         let (mut var, mut of_jam_var) = (drivers_var(own, free_share, site), 0.0);
         if parts.minute_spread {
-            var += signal_var(own, free_share, typical, site);
+            var += end_var(own, free_share, typical, site);
             of_jam_var = discharge_var(own);
         }
         let leave = (-own.flow_vph / 60.0).exp();
@@ -111,18 +112,24 @@ fn drivers_var(own: &Own, free_share: f64, site: &Site) -> f64 {
     site.minute_sd().powi(2) / (1.0 + drivers)
 }
 
-/// Variance of one minute's mean before a signal: of the time on the link that part varies which is lost at its end, from cycle to
-/// cycle, however many drive in one, and by how much of the red falls into the minute. `free_share`: as above.
-fn signal_var(own: &Own, free_share: f64, typical: &Typical, site: &Site) -> f64 {
+/// Variance of one minute's mean by what is lost at the end of the link, however many drive: that part of the time varies from minute to
+/// minute, before a signal by what each cycle costs and by how much of the red falls into the minute. `free_share`: as above.
+fn end_var(own: &Own, free_share: f64, typical: &Typical, site: &Site) -> f64 {
     /// What one cycle costs more or less than the others, as a share: all of its drivers share its platoon. Measured on simulated streets.
-    const CYCLE_SPREAD: f64 = 0.6;
-    if !site.has_signal() {
-        return 0.0;
-    }
-    let lost = 1.0 - free_share / typical.running_share;
-    let cycle = typical.cycle_of(own);
-    let cycles = 60.0 / cycle.length_s;
-    lost.max(0.0).powi(2) * (CYCLE_SPREAD.powi(2) / cycles + cycle.red_spread().powi(2))
+    const CYCLE_SPREAD: f64 = 0.5;
+    /// What one minute costs more or less where one gives way: who waits for a gap that comes by chance waits by an exponential law, and
+    /// those behind him as long.
+    const GAP_SPREAD: f64 = 1.0;
+    let lost = (1.0 - free_share / typical.running_share).max(0.0);
+    let spread_var = match site.facility {
+        Some(Facility::Signal) => {
+            let cycle = typical.cycle_of(own);
+            CYCLE_SPREAD.powi(2) * cycle.length_s / 60.0 + cycle.red_spread().powi(2)
+        }
+        Some(Facility::GiveWay) => GAP_SPREAD.powi(2),
+        Some(Facility::Expressway) | None => 0.0,
+    };
+    lost.powi(2) * spread_var
 }
 
 #[cfg(test)]
@@ -139,7 +146,7 @@ mod tests {
     /// A jam that is as likely as that, at a tenth of free flow, which so many vehicles leave in an hour.
     fn jam(jammed: f64, flow_vph: f64) -> Chance {
         let jam = Belief { y: 2.3, var: 0.1 };
-        let belief = Regimes { jam, jammed, ..Regimes::unseen(0.2, true, Jams::default()) };
+        let belief = Regimes { jam, jammed, ..Regimes::unseen(0.2, 0.3, Jams::default()) };
         chance(&belief, &Own { flow_vph, ..Own::NOTHING }, &PartsConfig::default())
     }
 
@@ -151,7 +158,7 @@ mod tests {
     /// How far the ends are apart before a signal of that cycle, half of it red, as a logarithm.
     fn width(free: Belief, flow_vph: f64, length_s: f64, parts: &PartsConfig) -> f64 {
         let cycle = Cycle { red_s: length_s / 2.0, length_s };
-        let belief = Regimes { free, jammed: 0.0, ..Regimes::unseen(0.7, true, Jams::default()) };
+        let belief = Regimes { free, jammed: 0.0, ..Regimes::unseen(0.7, 0.3, Jams::default()) };
         let own = Own { flow_vph, cycle, ..Own::NOTHING };
         let Shares { slow, fast, .. } = chance(&belief, &own, parts).shares();
         (fast / slow).ln()
@@ -193,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn minutes_where_one_gives_way_differ_more_the_more_one_waits_there() {
+        let site = Site { facility: Some(Facility::GiveWay), ..Site::with_lanes(1.0) };
+        let var = |free_share: f64| end_var(&Own::NOTHING, free_share, &Typical::default(), &site);
+        assert!(var(0.6) > 2.0 * var(0.7) && var(0.7) > 2.0 * var(0.8));
+        let open = Site { facility: None, ..site };
+        assert_eq!(end_var(&Own::NOTHING, 0.6, &Typical::default(), &open), 0.0);
+    }
+
+    #[test]
     fn where_no_flow_is_known_nothing_is_said_of_standstills() {
         assert_eq!(jam(0.9, f64::NAN).still, 0.0);
     }
@@ -212,7 +228,7 @@ mod tests {
         assert!(
             width(sure, 1800.0, 60.0, &drivers_only) < 0.5 * width(sure, 300.0, 60.0, &drivers_only) + 0.1
         );
-        let belief = Regimes { jammed: 0.9, ..Regimes::unseen(0.2, true, Jams::default()) };
+        let belief = Regimes { jammed: 0.9, ..Regimes::unseen(0.2, 0.3, Jams::default()) };
         let empty = Own { flow_vph: 0.0, ..Own::NOTHING };
         let moving = PartsConfig { standstills: false, ..PartsConfig::default() };
         assert_eq!(chance(&belief, &empty, &moving).still(), 0.0);

@@ -5,7 +5,6 @@
 
 use crate::PartsConfig;
 use crate::evidence::{Area, Evidence, Means, Point, Probes};
-use crate::facility::Facility;
 use crate::fusion::Belief;
 use crate::regime::{Hidden, Regimes};
 use crate::site::Site;
@@ -18,13 +17,9 @@ const DRIVER_SD_FREE: f64 = 0.12;
 /// Spread of one driver's travel time around what is seen of his minute (measured on simulated streets, see METHOD).
 const MINUTE_SD_SIGNAL: f64 = 0.2;
 
-/// As much where one gives way: some minutes have a gap for each who comes, in others all wait.
-const MINUTE_SD_GIVE_WAY: f64 = 0.3;
-
 /// What a model of the unseen piece may be wrong by, as a standard deviation of the log.
 const AREA_SD: f64 = 0.12;
-const POINT_SD_SIGNAL: f64 = 0.35;
-const POINT_SD_FREE: f64 = 0.08;
+const POINT_SD: f64 = 0.08;
 const PROBE_SD: f64 = 0.06;
 
 /// The share of jams beside which those who tell their place pass as on a free link, in another lane or between the cars. (Measured: of
@@ -43,11 +38,7 @@ impl Site {
 
     /// As [`MINUTE_SD_SIGNAL`].
     pub(crate) fn minute_sd(&self) -> f64 {
-        match self.facility {
-            Some(Facility::Signal) => MINUTE_SD_SIGNAL,
-            Some(Facility::GiveWay) => MINUTE_SD_GIVE_WAY,
-            Some(Facility::Expressway) | None => DRIVER_SD_FREE,
-        }
+        if self.has_signal() { MINUTE_SD_SIGNAL } else { DRIVER_SD_FREE }
     }
 
     /// Returns the belief that a drive along the link takes that long.
@@ -137,7 +128,8 @@ pub(crate) fn of_point(point: &Point, site: &Site, typical: &Typical) -> Option<
     }
     let speed = (vehicles / pace).min(limit);
     let time_s = site.length_m * 3.6 / speed + typical.end_s(site);
-    let model = if site.has_signal() { POINT_SD_SIGNAL } else { POINT_SD_FREE };
+    // Of what is lost at the end it knows nothing: that may be none, or twice as much.
+    let model = POINT_SD.hypot(typical.lost_share(site));
     let var = model.powi(2) + site.driver_sd().powi(2) / vehicles;
     let belief = site.belief(time_s, var * point.scatter / vehicles);
     let offset_m = if point.vehicles > 0.0 { point.offset_m / point.vehicles } else { 0.0 };
@@ -226,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::facility::Facility;
 
     fn stored(covered: f64) -> Option<f64> {
         let site = Site::with_lanes(2.0);
@@ -245,6 +238,17 @@ mod tests {
         // Two lanes, 5 m a vehicle, the loop at offset 0: 2 x 1000 / 5.
         assert!((stored(1.0).unwrap() - 400.0).abs() < 1e-9);
         assert_eq!(stored(0.3), None);
+    }
+
+    #[test]
+    fn a_loop_says_less_of_a_link_that_loses_more_of_its_time_at_its_end() {
+        let point = Point { vehicles: 100.0, pace: 2.0, scatter: 100.0, ..Point::default() };
+        let var = |length_m: f64, facility: Option<Facility>| {
+            let site = Site { length_m, facility, ..Site::with_lanes(1.0) };
+            of_point(&point, &site, &Typical::default()).unwrap().0.var
+        };
+        assert!(var(100.0, Some(Facility::Signal)) > 2.0 * var(300.0, Some(Facility::Signal)));
+        assert!(var(300.0, Some(Facility::GiveWay)) > 1.5 * var(300.0, None));
     }
 
     proptest! {

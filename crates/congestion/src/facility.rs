@@ -160,7 +160,7 @@ mod tests {
 
     fn known(y: f64) -> Regimes {
         let sure = Belief { y, var: 1e-6 };
-        Regimes { free: sure, jam: sure, ..Regimes::unseen(y, true, Jams::default()) }
+        Regimes { free: sure, jam: sure, ..Regimes::unseen(y, 0.3, Jams::default()) }
     }
 
     /// The level of a link of 300 m and 50 km/h: the cuts that are passed for sure.
@@ -263,7 +263,7 @@ mod tests {
             let (site, config) = (Site::with_lanes(2.0), FacilityConfig::default());
             for facility in [Facility::Expressway, Facility::Signal, Facility::GiveWay] {
                 let beyond = |y: f64, cut: usize| {
-                    let belief = Regimes { jammed, ..Regimes::unseen(y, true, Jams::default()) };
+                    let belief = Regimes { jammed, ..Regimes::unseen(y, 0.3, Jams::default()) };
                     Measured { facility, belief: &belief, mixture: belief.mixture(), own: &own, site: &site, running_share: 0.9 }.beyond(cut, &config)
                 };
                 for cut in 0..5 {

@@ -47,10 +47,6 @@ impl Default for Jams {
     }
 }
 
-/// Spread between links and times that are free.
-const FREE_SD_SIGNAL: f64 = 0.3;
-const FREE_SD: f64 = 0.12;
-
 /// No piece of evidence moves the odds by more than this: models are wrong now and then.
 const MOST_ODDS: f64 = 200.0;
 
@@ -72,9 +68,8 @@ pub(crate) enum Hidden {
 impl Regimes {
     /// Returns what is believed of a link when nothing was seen.
     ///
-    /// `rest_y`: what is typical for it; `jams`: how jams are here.
-    pub(crate) fn unseen(rest_y: f64, signal: bool, jams: Jams) -> Self {
-        let sd = if signal { FREE_SD_SIGNAL } else { FREE_SD };
+    /// `rest_y`: what is typical for it while it is free, `sd`: how far links and times are off that; `jams`: how jams are here.
+    pub(crate) fn unseen(rest_y: f64, sd: f64, jams: Jams) -> Self {
         // A jam is no less than what is typical here.
         let jam = Belief { y: jams.y.max(rest_y + LEAST_JAM_Y), var: JAM_VAR };
         Self { free: Belief { y: rest_y, var: sd * sd }, jam, jammed: jams.share }
@@ -220,7 +215,7 @@ mod tests {
     use super::*;
 
     fn unseen() -> Regimes {
-        Regimes::unseen(0.2, true, Jams::default())
+        Regimes::unseen(0.2, 0.3, Jams::default())
     }
 
     #[test]
@@ -270,7 +265,7 @@ mod tests {
 
         #[test]
         fn quantiles_are_in_order_and_mean_what_they_say(y in 0.0f64..2.0, p in 0.001f64..0.999) {
-            let regimes = Regimes { jammed: p, ..Regimes::unseen(y, false, Jams::default()) };
+            let regimes = Regimes { jammed: p, ..Regimes::unseen(y, 0.12, Jams::default()) };
             let [lo, mid, hi] = [0.9, 0.5, 0.1].map(|q| regimes.quantile(q));
             prop_assert!(lo <= mid && mid <= hi);
             prop_assert!((regimes.above(mid) - 0.5).abs() < 0.01);

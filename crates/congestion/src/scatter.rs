@@ -170,7 +170,7 @@ mod tests {
     const VAR: f64 = 0.1;
 
     fn pair(off: f64) -> Pair {
-        let rest = Regimes::unseen(0.2, true, Jams::default());
+        let rest = Regimes::unseen(0.2, 0.3, Jams::default());
         let foretold = Regimes { free: Belief { y: 0.2, var: VAR }, ..rest };
         Pair { sensor: 0, means: Means::Loops, seen: Belief { y: 0.2 + off, var: VAR }, foretold }
     }

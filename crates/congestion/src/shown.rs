@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_no_reader_could_see_is_not_passed_on_and_adds_up_until_one_could() {
-        let rest = Regimes::unseen(0.2, true, Jams::default());
+        let rest = Regimes::unseen(0.2, 0.3, Jams::default());
         let slower = |y: f64| Regimes { free: Belief { y: 0.2 + y, ..rest.free }, ..rest };
         let mut shown = Shown::NOTHING;
         assert!(shown.take(&rest, &rest, 600.0), "the first word is news");

@@ -289,7 +289,7 @@ mod tests {
         fn minute(&mut self, shares: [f64; 5]) -> Regimes {
             for (link, share) in shares.into_iter().enumerate().filter(|(link, _)| *link != HIDDEN) {
                 let free = Belief { y: -share.ln(), var: 0.001 };
-                let rest = Regimes::unseen(0.05, false, Jams::default());
+                let rest = Regimes::unseen(0.05, 0.12, Jams::default());
                 self.own[link].belief = Regimes { free, jam: Belief { y: free.y, ..rest.jam }, ..rest };
                 self.own[link].flow_vph = 1000.0;
             }

@@ -77,7 +77,7 @@ mod tests {
         fn the_weighted_sum_of_what_was_seen_and_what_is_typical_is_what_is_believed(
             seen in prop::collection::vec((-0.2f64..3.0, 0.01f64..0.5, 0.0f64..600.0), 0..8),
         ) {
-            let rest = Regimes::unseen(0.3, true, Jams::default());
+            let rest = Regimes::unseen(0.3, 0.3, Jams::default());
             let (mut belief, mut trace) = (rest, Trace::default());
             for (y, var, seconds) in seen {
                 let before = belief.after(seconds, &rest);
