@@ -38,6 +38,15 @@ struct There {
     twist: f64,
 }
 
+/// What is seen of a quantile from one place.
+struct Look {
+    to: f64,
+    /// Whether it is in the cell of that.
+    sure: bool,
+    /// Whether it is further up than the place.
+    further: bool,
+}
+
 impl Hump {
     pub(crate) fn new(weight: f64, mean: f64, var: f64) -> Self {
         let sd = var.sqrt();
@@ -68,33 +77,47 @@ impl Mixture {
 
     /// Returns the middle of the thousandth above which that probability lies.
     pub(crate) fn quantile(&self, above: f64) -> f64 {
+        let look = self.look_from(self.guess(above), above);
+        let found = if look.sure { cell(look.to).clamp(0, CELLS - 1) } else { self.search(above, look.to) };
+        place(found) + 0.5 / CELLS_PER_ONE
+    }
+
+    /// Returns the cell of a quantile that was seen to be about there.
+    fn search(&self, above: f64, about: f64) -> i64 {
         /// Steps that are tried before the interval is halved: in the gap between two humps steps lead astray.
         const STEPS: u32 = 6;
-        /// From further away a narrow hump is not seen.
-        const NEAR_SD: f64 = 0.5;
-        let narrowest_sd = self.low.sd.min(self.high.sd);
         let (mut low, mut high) = (0, CELLS);
-        let mut edge = cell(self.guess(above)).clamp(1, CELLS - 1);
-        for tried in 0.. {
-            let there = self.at(place(edge));
-            if there.above > above {
+        let mut edge = cell(about).clamp(1, CELLS - 1);
+        for tried in 1.. {
+            let look = self.look_from(place(edge), above);
+            if look.further {
                 low = edge
             } else {
                 high = edge
             }
+            if look.sure {
+                return cell(look.to).clamp(low, high - 1);
+            }
             if high - low == 1 {
                 break;
             }
-            let (to, exact) = there.look_for(above, place(edge));
-            let is_near = (to - place(edge)).abs() < NEAR_SD * narrowest_sd;
-            if exact && is_near && is_inside(to) {
-                low = cell(to).clamp(low, high - 1);
-                break;
-            }
-            let next = [cell(to), cell(to) + 1].into_iter().find(|next| low < *next && *next < high);
+            let next =
+                [cell(look.to), cell(look.to) + 1].into_iter().find(|next| low < *next && *next < high);
             edge = next.filter(|_| tried < STEPS).unwrap_or((low + high) / 2);
         }
-        place(low) + 0.5 / CELLS_PER_ONE
+        low
+    }
+
+    /// Looks for the quantile from that place.
+    // Most quantiles are one look, and a call on the way to it costs a sixth of it.
+    #[inline(always)]
+    fn look_from(&self, from: f64, above: f64) -> Look {
+        /// From further away a narrow hump is not seen.
+        const NEAR_SD: f64 = 0.5;
+        let there = self.at(from);
+        let (to, exact) = there.look_for(above, from);
+        let is_near = (to - from).abs() < NEAR_SD * self.low.sd.min(self.high.sd);
+        Look { to, sure: exact && is_near && is_inside(to), further: there.above > above }
     }
 
     /// Returns the quantile as if the humps did not overlap; where it lies between them, about where the low one ends.

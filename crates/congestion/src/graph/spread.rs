@@ -9,6 +9,7 @@ use roadnet::LinkIndex;
 use super::{Graph, Mix, Stage};
 use crate::config::LEARN_EVERY_MS;
 use crate::neighbours;
+use crate::own::Own;
 use crate::partition::{AT_ONCE, Context};
 use crate::regime::Regimes;
 
@@ -88,9 +89,10 @@ impl Graph {
 
     /// Takes what a link's own sensors make one believe of it.
     fn take_own(&mut self, link: usize) {
-        let (own, rest) = (self.own[link], self.rest[link]);
-        self.pairs.note(link as u32, own.belief);
-        self.believe(link, own.belief, &rest, own.flow_vph);
+        let Own { belief, flow_vph, .. } = self.own[link];
+        let rest = self.rest[link];
+        self.pairs.note(link as u32, belief);
+        self.believe(link, belief, &rest, flow_vph);
         self.work.done(link);
     }
 
