@@ -76,9 +76,13 @@ pub(crate) fn observation(network: &Network, link: LinkIndex, seq: u64, at: Time
     }
 }
 
-/// What a loop counts: about what is usual there. One that told the same again and again would be stuck, and not believed.
+/// What a loop counts: about what is usual there, off from it by what chance makes of so many. One that told the same again and again would
+/// be stuck, and not believed.
 pub(crate) fn reading(usual: u64, period: u64) -> Reading {
-    let motorcycles = (usual % 60 + period % 3) as u32;
+    let mean = (1 + usual % 60) as f64;
+    // Evenly spread from -1 to 1, which has a variance of a third: that of a count is its mean.
+    let chance = mixed(usual, period) as f64 / (1_u64 << 31) as f64 - 1.0;
+    let motorcycles = (mean + chance * (3.0 * mean).sqrt()).round().max(0.0) as u32;
     let counts = [(VehicleClass::Motorcycle, motorcycles), (VehicleClass::Car, 12), (VehicleClass::Bus, 1)];
     Reading::Aggregate(Aggregate {
         counts: Some(ClassCounts::from_iter(counts)),
@@ -88,6 +92,12 @@ pub(crate) fn reading(usual: u64, period: u64) -> Reading {
         queue_m: None,
         headway_s: None,
     })
+}
+
+/// A number below 2^32 that says nothing of the two that it follows from.
+fn mixed(one: u64, other: u64) -> u64 {
+    let mixed = ((one << 32) ^ other).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32
 }
 
 pub(crate) fn now() -> Timestamp {
