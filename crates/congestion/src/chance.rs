@@ -4,16 +4,30 @@
 //! signal. And in a jam there are minutes in which nobody leaves the link: who stands there then stands. Vehicles leave one by one,
 //! so that comes with the probability of no event of a Poisson process. No bell curve over log pace knows of it: a speed of 0 is
 //! infinitely far out.
+//!
+//! A minute in which nobody drives has no speed. On a quiet street there is mostly nobody while it is free, and always somebody in a jam: so
+//! where nothing is heard, of the minutes that have a speed more are jammed than of all minutes. The ends of the interval are of those.
+
+use model::Source;
 
 use crate::facility::Facility;
 use crate::own::Own;
 use crate::quantile::Mixture;
+use crate::regime::Regimes;
 use crate::site::Site;
 use crate::told::Basis;
 use crate::typical::Typical;
 
 /// The belief of one minute's mean.
 pub(crate) struct Chance {
+    /// Of all minutes, as who comes there now finds it.
+    all: Minute,
+    /// Of those in which somebody drives.
+    driven: Minute,
+}
+
+#[derive(Clone, Copy)]
+struct Minute {
     /// Where somebody moves: of `y`.
     moving: Mixture,
     /// Probability that nobody does.
@@ -41,38 +55,55 @@ const FAST_SIDE: f64 = 0.9;
 
 impl Chance {
     pub(crate) fn of(basis: &Basis<'_>) -> Self {
-        let Basis { belief, own, site, typical, parts, .. } = *basis;
+        let Basis { belief, own, source, site, typical, parts } = *basis;
         let free_share = share(belief.free.y);
-        let (mut var, mut of_jam_var) = (drivers_var(own, free_share, site), 0.0);
+        let drivers = drivers(own, free_share, site);
+        let (mut var, mut of_jam_var) = (site.minute_sd().powi(2) / (1.0 + drivers), 0.0);
         if parts.minute_spread {
             var += end_var(own, free_share, typical, site);
             of_jam_var = discharge_var(own);
         }
         let leave = (-own.flow_vph / 60.0).exp();
-        let still = if leave.is_nan() || !parts.standstills { 0.0 } else { belief.jammed * leave };
-        Self { moving: belief.wider(var, var + of_jam_var).mixture(), still }
+        let leave = if leave.is_nan() || !parts.standstills { 0.0 } else { leave };
+        let belief = belief.wider(var, var + of_jam_var);
+        let minute = |belief: Regimes| Minute { moving: belief.mixture(), still: belief.jammed * leave };
+        let all = minute(belief);
+        // Who is heard was there; and a counter's silence has spoken for a jam already.
+        if source != Source::Estimated || !parts.driven_minutes {
+            return Self { all, driven: all };
+        }
+        let somebody = -(-drivers).exp_m1();
+        Self { all, driven: minute(belief.by_odds(somebody.recip())) }
     }
 
     /// Returns the probability that nobody moves.
     pub(crate) fn still(&self) -> f64 {
-        self.still
+        self.all.still
     }
 
     /// Returns the probability that `y` is above that.
     pub(crate) fn above(&self, y: f64) -> f64 {
-        self.still + (1.0 - self.still) * self.moving.above(y)
+        let Minute { moving, still } = &self.all;
+        still + (1.0 - still) * moving.above(y)
     }
 
     pub(crate) fn shares(&self) -> Shares {
-        let moving = self.moving.quantile(0.5);
+        let moving = self.all.moving.quantile(0.5);
         // Most links never stand still.
-        let middle = if self.still < f64::EPSILON { moving } else { self.y(0.5) };
-        let (slow, fast) = (self.y(0.1), self.y(0.9));
+        let middle = if self.all.still < f64::EPSILON { moving } else { self.all.y(0.5) };
+        let (slow, fast) = (self.driven.y(0.1), self.driven.y(0.9));
         let middle_share = share(middle).min(FASTEST);
         let fast = share(fast.max(moving + FAST_SIDE * (fast - moving))).clamp(middle_share, FASTEST_MINUTE);
-        Shares { slow: share(slow), middle: middle_share, fast, moving: share(moving).min(FASTEST) }
+        Shares {
+            slow: share(slow).min(middle_share),
+            middle: middle_share,
+            fast,
+            moving: share(moving).min(FASTEST),
+        }
     }
+}
 
+impl Minute {
     /// Returns the `y` above which that probability lies; infinite where that is a standstill.
     fn y(&self, above: f64) -> f64 {
         if above <= self.still {
@@ -102,14 +133,11 @@ fn flow_vph(own: &Own) -> f64 {
     if own.flow_vph.is_nan() { UNKNOWN_VPH } else { own.flow_vph }
 }
 
-/// Variance of one minute's mean around the underlying one: its drivers are few. `free_share`: speed of the free regime, as a share of
-/// free flow.
-fn drivers_var(own: &Own, free_share: f64, site: &Site) -> f64 {
+/// Returns how many drive there in a minute on average while it is free: those who come in it, and those who are there. `free_share`: speed of
+/// the free regime, as a share of free flow.
+fn drivers(own: &Own, free_share: f64, site: &Site) -> f64 {
     let flow_vph = flow_vph(own);
-    let speed_kmh = free_share * site.free_kmh;
-    // Those who pass in the minute, and those who are there.
-    let drivers = flow_vph / 60.0 + flow_vph / speed_kmh * site.length_m / 1000.0;
-    site.minute_sd().powi(2) / (1.0 + drivers)
+    flow_vph / 60.0 + flow_vph / (free_share * site.free_kmh) * site.length_m / 1000.0
 }
 
 /// Variance of one minute's mean by what is lost at the end of the link, however many drive: that part of the time varies from minute to
@@ -134,14 +162,13 @@ fn end_var(own: &Own, free_share: f64, typical: &Typical, site: &Site) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use model::Source;
     use proptest::prelude::*;
 
     use super::*;
     use crate::PartsConfig;
     use crate::cycle::Cycle;
     use crate::fusion::Belief;
-    use crate::regime::{Jams, Regimes};
+    use crate::regime::Jams;
 
     /// A jam that is as likely as that, at a tenth of free flow, which so many vehicles leave in an hour.
     fn jam(jammed: f64, flow_vph: f64) -> Chance {
@@ -153,6 +180,16 @@ mod tests {
     fn chance(belief: &Regimes, own: &Own, parts: &PartsConfig) -> Chance {
         let (site, typical) = (Site::with_lanes(1.0), Typical::default());
         Chance::of(&Basis { belief, own, source: Source::Observed, site: &site, typical: &typical, parts })
+    }
+
+    /// A street of which nothing is heard, on which so many drive in an hour.
+    fn unheard(flow_vph: f64, parts: &PartsConfig) -> Shares {
+        let (site, typical, own) =
+            (Site::with_lanes(1.0), Typical::default(), Own { flow_vph, ..Own::NOTHING });
+        let belief = Regimes { jammed: 0.05, ..Regimes::unseen(0.2, 0.2, Jams::default()) };
+        let source = Source::Estimated;
+        let basis = Basis { belief: &belief, own: &own, source, site: &site, typical: &typical, parts };
+        Chance::of(&basis).shares()
     }
 
     /// How far the ends are apart before a signal of that cycle, half of it red, as a logarithm.
@@ -209,8 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn whenever_somebody_drives_on_a_quiet_street_of_which_nothing_is_heard_it_may_well_be_jammed() {
+        let parts = PartsConfig::default();
+        let (quiet, busy) = (unheard(6.0, &parts), unheard(600.0, &parts));
+        assert!(quiet.slow < 0.3 && busy.slow > 0.5, "{} {}", quiet.slow, busy.slow);
+        assert_eq!(unheard(0.0, &parts).slow, 0.0);
+        let without = unheard(6.0, &PartsConfig { driven_minutes: false, ..parts });
+        assert!(without.slow > 0.4 && without.moving == quiet.moving, "{}", without.slow);
+    }
+
+    #[test]
     fn where_no_flow_is_known_nothing_is_said_of_standstills() {
-        assert_eq!(jam(0.9, f64::NAN).still, 0.0);
+        assert_eq!(jam(0.9, f64::NAN).still(), 0.0);
     }
 
     #[test]
@@ -242,8 +289,10 @@ mod tests {
             let (few, many) = (jam(jammed, flow_vph), jam(jammed, flow_vph + more));
             let shares = few.shares();
             prop_assert!(shares.slow <= shares.middle && shares.middle <= shares.fast && shares.middle <= shares.moving);
-            prop_assert!(many.still <= few.still && few.still <= jammed);
-            prop_assert!(few.above(0.5) >= few.above(1.5) && few.above(6.9) >= few.still);
+            prop_assert!(many.still() <= few.still() && few.still() <= jammed);
+            let (fewer, most) = (unheard(flow_vph, &PartsConfig::default()), unheard(flow_vph + more, &PartsConfig::default()));
+            prop_assert!(fewer.slow <= fewer.middle && fewer.middle <= fewer.fast && fewer.slow <= most.slow + 0.01);
+            prop_assert!(few.above(0.5) >= few.above(1.5) && few.above(6.9) >= few.still());
         }
     }
 }

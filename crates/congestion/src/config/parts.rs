@@ -38,6 +38,8 @@ pub struct PartsConfig {
     pub standstills: bool,
     /// The minutes of a signal differ by its cycles, those of a jam by how many leave it.
     pub minute_spread: bool,
+    /// Of the minutes of a quiet street that have a speed more are jammed than of all, for in a jam there always is somebody.
+    pub driven_minutes: bool,
     /// That far fewer pass than usual is a sign of an incident.
     pub fallen_flow: bool,
 }
@@ -61,6 +63,7 @@ impl Default for PartsConfig {
             journeys: true,
             standstills: true,
             minute_spread: true,
+            driven_minutes: true,
             fallen_flow: true,
         }
     }
