@@ -302,7 +302,7 @@ impl Graph {
         let site = &context.sites[link];
         let typical = &self.typical(site);
         let (belief, parts) = (&self.belief[link], &context.config.parts);
-        let basis = Basis { belief, own: &own, source, site, typical, parts };
+        let basis = Basis { belief, own: &own, source, counted: false, site, typical, parts };
         let new = Told::of(at, &basis, &mut self.levels[link], context.config);
         if source == Source::Observed {
             let long_ms = (context.config.long_window_s * 1000.0) as i64;

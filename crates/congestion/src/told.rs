@@ -206,6 +206,8 @@ pub(crate) struct Basis<'a> {
     pub(crate) belief: &'a Regimes,
     pub(crate) own: &'a Own,
     pub(crate) source: Source,
+    /// Whether its flow was counted there: else it follows from its neighbours.
+    pub(crate) counted: bool,
     pub(crate) site: &'a Site,
     /// Of the partition.
     pub(crate) typical: &'a Typical,
@@ -220,7 +222,7 @@ impl<'a> Basis<'a> {
         typical: &'a Typical,
         parts: &'a PartsConfig,
     ) -> Self {
-        Self { belief: &own.belief, own, source: Source::Observed, site, typical, parts }
+        Self { belief: &own.belief, own, source: Source::Observed, counted: true, site, typical, parts }
     }
 
     /// Returns what is believed of the mean over a minute, which is what is told.

@@ -42,7 +42,8 @@ pub(super) fn of(
     let Some((belief, own)) = analyzer.graph.known(link, context) else { return Judged::default() };
     let typical = &partition.typical;
     let parts = &context.config.parts;
-    let basis = Basis { belief: &belief, own: &own, source: state.source, site, typical, parts };
+    let basis =
+        Basis { belief: &belief, own: &own, source: state.source, counted: false, site, typical, parts };
     judge(&analyzer.graph.stages(link, context), &basis, state, context)
 }
 
