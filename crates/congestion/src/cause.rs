@@ -8,9 +8,9 @@
 use model::HeadKind;
 use roadnet::LinkIndex;
 
-use crate::capacity::{Capacities, Used};
-use crate::partition::Context;
+use crate::capacity::Used;
 use crate::picture::Picture;
+use crate::site::Site;
 
 /// HCM 6, chapter 12: a bottleneck that discharges its queue passes some per cent less than it can; counts of a minute add as much.
 const AS_IT_CAN: f64 = 0.9;
@@ -21,23 +21,21 @@ const FAR_LESS: f64 = 0.7;
 /// A usual cycle, s: who loses no more waits for his green and not for others.
 const CYCLE_S: f64 = 60.0;
 
-/// Returns what holds a head back, as far as that is known.
-pub(crate) fn of(
-    head: u32,
-    y: f64,
-    capacities: &Capacities,
-    picture: &Picture<'_>,
-    context: &Context<'_>,
-) -> Option<HeadKind> {
-    let site = &context.sites[head as usize];
-    let used = capacities.of(head as usize).used(&picture.own[head as usize], site);
-    kind(runs_into_jams(head, picture, context), site.has_signal(), site.free_s() * (y.exp() - 1.0), used)
+/// Returns what holds a head back, as far as that is known. `alone`: what does where nothing behind it does.
+pub(crate) fn of(head: u32, alone: Option<HeadKind>, picture: &Picture<'_>) -> Option<HeadKind> {
+    kind(runs_into_jams(head, picture), alone)
 }
 
-fn kind(runs_into_jams: f64, signal: bool, lost_s: f64, used: Option<Used>) -> Option<HeadKind> {
-    if runs_into_jams > 0.5 {
-        return Some(HeadKind::Downstream);
-    }
+fn kind(runs_into_jams: f64, alone: Option<HeadKind>) -> Option<HeadKind> {
+    if runs_into_jams > 0.5 { Some(HeadKind::Downstream) } else { alone }
+}
+
+/// Returns what holds a link back where nothing behind it does. `y`: the middle of what is believed of it.
+pub(crate) fn alone(y: f64, used: Option<Used>, site: &Site) -> Option<HeadKind> {
+    at_end(site.has_signal(), site.free_s() * (y.exp() - 1.0), used)
+}
+
+fn at_end(signal: bool, lost_s: f64, used: Option<Used>) -> Option<HeadKind> {
     if signal && lost_s <= CYCLE_S {
         return Some(HeadKind::Signal);
     }
@@ -49,9 +47,9 @@ fn kind(runs_into_jams: f64, signal: bool, lost_s: f64, used: Option<Used>) -> O
 }
 
 /// Returns the share of those who leave a link that are likely to run into a jam, or into what others watch.
-pub(crate) fn runs_into_jams(link: u32, picture: &Picture<'_>, context: &Context<'_>) -> f64 {
+pub(crate) fn runs_into_jams(link: u32, picture: &Picture<'_>) -> f64 {
     let after = picture.turns.after(LinkIndex(link)).iter();
-    let jam = |next: usize| if context.sites[next].owned { picture.congested[next] } else { 1.0 };
+    let jam = |next: usize| if picture.owned.holds(next) { picture.congested[next] } else { 1.0 };
     after.map(|next| next.share() * jam(next.link.index())).sum()
 }
 
@@ -59,8 +57,8 @@ pub(crate) fn runs_into_jams(link: u32, picture: &Picture<'_>, context: &Context
 mod tests {
     use super::*;
 
+    use crate::capacity::Capacities;
     use crate::own::Own;
-    use crate::site::Site;
 
     fn passing(pcuph: f64) -> Own {
         Own { flow_vph: pcuph, flow_pcuph: pcuph, ..Own::NOTHING }
@@ -76,7 +74,7 @@ mod tests {
     /// What is told of a head that has passed that much for so many minutes, with a queue on it.
     fn kind_after(mut capacities: Capacities, pcuph: f64, minutes: usize) -> Option<HeadKind> {
         (0..minutes).for_each(|_| capacities.learn(&[passing(pcuph)], |_| true));
-        kind(0.1, false, 100.0, capacities.of(0).used(&passing(pcuph), &Site::with_lanes(2.0)))
+        at_end(false, 100.0, capacities.of(0).used(&passing(pcuph), &Site::with_lanes(2.0)))
     }
 
     fn used(of_capacity: f64, of_most: f64) -> Option<Used> {
@@ -94,7 +92,7 @@ mod tests {
     fn nothing_blocks_a_link_that_was_not_counted_for_half_an_hour() {
         assert_eq!(kind_after(Capacities::new(1), 500.0, 20), None);
         let site = Site::with_lanes(2.0);
-        assert_eq!(kind(0.1, false, 100.0, hour(1000.0).of(0).used(&Own::NOTHING, &site)), None);
+        assert_eq!(at_end(false, 100.0, hour(1000.0).of(0).used(&Own::NOTHING, &site)), None);
     }
 
     #[test]
@@ -111,8 +109,8 @@ mod tests {
 
     #[test]
     fn who_waits_for_one_green_waits_for_the_signal_and_who_runs_into_a_jam_for_that() {
-        assert_eq!(kind(0.1, true, 40.0, used(0.5, 0.5)), Some(HeadKind::Signal));
-        assert_eq!(kind(0.1, true, 90.0, used(0.5, 0.5)), Some(HeadKind::Incident));
-        assert_eq!(kind(0.6, true, 40.0, used(0.95, 0.95)), Some(HeadKind::Downstream));
+        assert_eq!(at_end(true, 40.0, used(0.5, 0.5)), Some(HeadKind::Signal));
+        assert_eq!(at_end(true, 90.0, used(0.5, 0.5)), Some(HeadKind::Incident));
+        assert_eq!(kind(0.6, at_end(true, 40.0, used(0.95, 0.95))), Some(HeadKind::Downstream));
     }
 }

@@ -161,6 +161,7 @@ impl Graph {
             mix: self.mix,
             congested: &self.work.congested,
             seen: self.work.heard(),
+            owned: self.work.owned(),
             turns: &self.turns,
         };
         self.queues.step(at, &picture, context, &mut events);
@@ -220,7 +221,7 @@ impl Graph {
 
     /// Makes anew what a checkpoint does not hold and is not there yet.
     fn begin(&mut self, context: &Context<'_>) {
-        self.work.begin(&self.own);
+        self.work.begin(&self.own, context.sites);
         self.turns.prepare(context.network);
         if self.rest.len() != self.own.len() {
             self.rest = (0..self.own.len()).map(|link| self.usual(link, context)).collect();

@@ -1,10 +1,15 @@
 //! What is known of all links at one boundary, and of those who stand on the links of queues.
 
+use model::HeadKind;
+
+use crate::capacity::Capacities;
+use crate::cause;
 use crate::charge::Delay;
 use crate::graph::Mix;
 use crate::own::Own;
 use crate::partition::Context;
 use crate::regime::Regimes;
+use crate::set::Set;
 use crate::shown::Shown;
 use crate::site::Site;
 use crate::standing;
@@ -21,6 +26,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) congested: &'a [f64],
     /// Whether the link's own sensors said anything in the last lateness.
     pub(crate) seen: &'a [bool],
+    /// The links that this process watches.
+    pub(crate) owned: &'a Set,
     pub(crate) turns: &'a Turns,
 }
 
@@ -31,35 +38,39 @@ pub(crate) struct Stand {
     pub(crate) y: f64,
     /// How many vehicles are on the link, on average.
     pub(crate) vehicles: f64,
-    /// The standing queue, m; NaN where no flow is known.
-    pub(crate) standing_m: f64,
+    /// Share of the link on which vehicles stand; NaN where no flow is known.
+    pub(crate) filled: f64,
     /// What the link adds to the length of its queue, m.
     pub(crate) length_m: f64,
-    /// By how much the standing queue can become shorter, m/s.
-    pub(crate) discharge_mps: f64,
+    /// Share of the link by which the standing queue can become shorter, per s.
+    pub(crate) discharge: f64,
     pub(crate) lost: Delay,
     /// Whether a flow is known.
     pub(crate) flows: bool,
+    /// What holds the link back where nothing behind it does, as far as that is known.
+    pub(crate) alone: Option<HeadKind>,
 }
 
 impl Stand {
     pub(crate) const UNKNOWN: Self = Self {
         y: f64::NAN,
         vehicles: f64::NAN,
-        standing_m: f64::NAN,
+        filled: f64::NAN,
         length_m: f64::NAN,
-        discharge_mps: f64::NAN,
+        discharge: f64::NAN,
         lost: Delay { vehicles: 0.0, persons: 0.0 },
         flows: false,
+        alone: None,
     };
 }
 
 impl Picture<'_> {
     /// Returns what is known of those who stand on a link.
-    pub(crate) fn stand(&self, link: u32, context: &Context<'_>) -> Stand {
+    pub(crate) fn stand(&self, link: u32, capacities: &Capacities, context: &Context<'_>) -> Stand {
         let (place, site) = (link as usize, &context.sites[link as usize]);
         let y = self.belief[place].quantile(0.5);
         let share = (-y).exp();
+        let used = capacities.of(place).used(&self.own[place], site);
         // What its own sensors say; where they don't count, with the flow that was estimated.
         let estimated;
         let own = if self.own[place].counts() {
@@ -74,11 +85,12 @@ impl Picture<'_> {
         Stand {
             y,
             vehicles: self.vehicles(place, y, site),
-            standing_m,
+            filled: standing_m / site.length_m,
             length_m: if standing_m.is_nan() { site.length_m * (1.0 - share).max(0.0) } else { standing_m },
-            discharge_mps: standing::discharge_mps(own, site),
+            discharge: standing::discharge_mps(own, site) / site.length_m,
             lost: self.lost(place, share, site),
             flows: !self.shown[place].flow_vph.is_nan(),
+            alone: cause::alone(y, used, site),
         }
     }
 

@@ -70,7 +70,7 @@ impl Queues {
         if at.as_millis() % LEARN_EVERY_MS == 0 {
             let bar = context.config.queue.probability;
             let discharges = |link: usize| {
-                picture.congested[link] >= bar && cause::runs_into_jams(link as u32, picture, context) <= 0.5
+                picture.congested[link] >= bar && cause::runs_into_jams(link as u32, picture) <= 0.5
             };
             self.capacities.learn(picture.own, discharges);
         }
@@ -80,7 +80,7 @@ impl Queues {
         let mut told = vec![false; forest.links.len()];
         found.iter().for_each(|queue| told[forest.place(queue.head)] = true);
         self.book.step(at, found, context, events);
-        let filled = filled(&forest, &self.stands, &told, picture, context);
+        let filled = filled(&forest, &self.stands, &told, picture);
         self.spillbacks.step(at, filled, context, events);
     }
 
@@ -121,7 +121,7 @@ impl Queues {
             return false;
         }
         if member || probability >= config.probability {
-            self.stands[link] = picture.stand(link as u32, context);
+            self.stands[link] = picture.stand(link as u32, &self.capacities, context);
         }
         let slack = if member { config.hysteresis_probability } else { 0.0 };
         let congested = site.owned
@@ -171,7 +171,7 @@ impl Queues {
                 links,
                 length_m,
                 delay_rate: Some(delay).filter(|delay| known || delay.vehicles > 0.0),
-                kind: cause::of(head, stand(&head).y, &self.capacities, picture, context),
+                kind: cause::of(head, stand(&head).alone, picture),
                 probability: picture.congested[head as usize],
             });
         }
@@ -185,16 +185,15 @@ fn filled(
     stands: &[Stand],
     told: &[bool],
     picture: &Picture<'_>,
-    context: &Context<'_>,
 ) -> impl Iterator<Item = Filled> {
     let of_queues = forest.links.iter().zip(&forest.heads).filter(|(_, head)| told[**head as usize]);
     of_queues.map(|(&link, &head)| {
-        let (stand, length_m) = (&stands[link as usize], context.sites[link as usize].length_m);
+        let stand = &stands[link as usize];
         Filled {
             link,
             head: forest.links[head as usize],
-            share: stand.standing_m / length_m,
-            discharge: stand.discharge_mps / length_m,
+            share: stand.filled,
+            discharge: stand.discharge,
             probability: picture.congested[link as usize],
         }
     })

@@ -1,8 +1,16 @@
 //! A set of links or places, a bit each.
 
-/// Its members are taken in their order, so that no sum depends on how the set came about.
+/// So small that it stays in the cache, whoever asks for whatever member. Its members are taken in their order, so that no sum depends on how the set came about.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Set(Vec<u64>);
+
+impl FromIterator<usize> for Set {
+    fn from_iter<T: IntoIterator<Item = usize>>(members: T) -> Self {
+        let mut set = Self::default();
+        members.into_iter().for_each(|member| set.add(member));
+        set
+    }
+}
 
 impl Set {
     pub(crate) fn all(of: usize) -> Self {
@@ -23,6 +31,10 @@ impl Set {
         if let Some(word) = self.0.get_mut(member / 64) {
             *word &= !(1 << (member % 64));
         }
+    }
+
+    pub(crate) fn holds(&self, member: usize) -> bool {
+        self.0.get(member / 64).is_some_and(|word| word >> (member % 64) & 1 > 0)
     }
 
     /// Returns the first member that is no less than that.
@@ -77,6 +89,7 @@ mod tests {
             let twice = members.iter().rev().chain(&members);
             twice.for_each(|member| set.add(*member));
             prop_assert_eq!(walked(&set), members.iter().copied().collect::<Vec<_>>());
+            prop_assert!((0..400).all(|member| set.holds(member) == members.contains(&member)));
             prop_assert_eq!(taken(&mut set), members.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(taken(&mut set), Vec::<usize>::new());
             prop_assert_eq!(taken(&mut Set::all(of)), (0..of).collect::<Vec<_>>());

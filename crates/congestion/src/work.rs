@@ -8,6 +8,7 @@ use model::Timestamp;
 
 use crate::own::Own;
 use crate::set::Set;
+use crate::site::Site;
 use crate::turns::Next;
 
 /// By link.
@@ -21,8 +22,10 @@ pub(crate) struct Work {
     tell_at: Vec<i64>,
     /// Newest reading, event time, ms; `i64::MIN` where none counts.
     newest_at: Vec<i64>,
-    /// Whether a counting sensor is under it, so that its neighbours say nothing of it.
-    counts: Vec<bool>,
+    /// Those that a counting sensor is under, so that their neighbours say nothing of them.
+    counts: Set,
+    /// Those that this process watches.
+    owned: Set,
     /// Whether its own sensors said anything in the last lateness.
     heard: Vec<bool>,
     /// Whether it is a few turns from one that is heard.
@@ -33,7 +36,7 @@ pub(crate) struct Work {
 
 impl Work {
     /// Begins a boundary; everything is to be looked at where nothing was before.
-    pub(crate) fn begin(&mut self, own: &[Own]) {
+    pub(crate) fn begin(&mut self, own: &[Own], sites: &[Site]) {
         let links = own.len();
         if self.congested.len() == links {
             return;
@@ -43,7 +46,8 @@ impl Work {
             tell: Set::all(links),
             tell_at: vec![i64::MAX; links],
             newest_at: own.iter().map(|own| own.newest_at).collect(),
-            counts: own.iter().map(Own::counts).collect(),
+            counts: (0..links).filter(|link| own[*link].counts()).collect(),
+            owned: (0..links).filter(|link| sites[*link].owned).collect(),
             heard: vec![false; links],
             near: Vec::new(),
             congested: vec![0.0; links],
@@ -52,7 +56,12 @@ impl Work {
 
     /// Notes that a link's own estimate is another.
     pub(crate) fn changed(&mut self, link: usize, own: &Own) {
-        (self.newest_at[link], self.counts[link]) = (own.newest_at, own.counts());
+        self.newest_at[link] = own.newest_at;
+        if own.counts() {
+            self.counts.add(link);
+        } else {
+            self.counts.remove(link);
+        }
         self.again(link);
     }
 
@@ -85,13 +94,18 @@ impl Work {
 
     /// Notes that it is another by so much that those around it are to be estimated again.
     pub(crate) fn seen_from(&mut self, around: &[Next]) {
-        let silent = around.iter().map(|next| next.link.index()).filter(|next| !self.counts[*next]);
+        let silent = around.iter().map(|next| next.link.index()).filter(|next| !self.counts.holds(*next));
         silent.for_each(|next| self.estimate.add(next));
     }
 
     /// Tells whether a counting sensor is under a link.
     pub(crate) fn counts(&self, link: usize) -> bool {
-        self.counts[link]
+        self.counts.holds(link)
+    }
+
+    /// Returns the links that this process watches.
+    pub(crate) fn owned(&self) -> &Set {
+        &self.owned
     }
 
     /// Tells whether anything was heard of a link that still counts.
