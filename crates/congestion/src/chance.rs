@@ -121,7 +121,7 @@ fn share(y: f64) -> f64 {
 const UNKNOWN_VPH: f64 = 120.0;
 
 /// The flow of a link that nobody counts is off by 0.58 of it, the square of which is a third. Measured on simulated streets, as 0.43 to 0.69.
-const UNCOUNTED_SHAPE: f64 = 3.0;
+const UNCOUNTED_SHAPE: i32 = 3;
 
 /// Variance of one minute's mean in a jam: all move as far as those at its head leave room for, and how many of them leave in a minute is
 /// chance (Poisson; the variance of a log-normal that has the mean and the variance of that count).
@@ -129,14 +129,14 @@ fn discharge_var(own: &Own, counted: bool) -> f64 {
     /// Fewer than so many a minute stand still mostly, and are no part of those who move.
     const LEAST: f64 = 0.1;
     let leave = flow_vph(own) / 60.0;
-    let off = if counted { 0.0 } else { UNCOUNTED_SHAPE.recip() };
+    let off = if counted { 0.0 } else { f64::from(UNCOUNTED_SHAPE).recip() };
     (1.0 + leave.max(LEAST).recip() + off).ln()
 }
 
 /// Returns the probability that nobody leaves in a minute when so many do on average: of a Poisson count, whose mean is known where it was
 /// counted, else a gamma variable itself.
 fn nobody_leaves(leave: f64, counted: bool) -> f64 {
-    if counted { (-leave).exp() } else { (1.0 + leave / UNCOUNTED_SHAPE).powf(-UNCOUNTED_SHAPE) }
+    if counted { (-leave).exp() } else { (1.0 + leave / f64::from(UNCOUNTED_SHAPE)).powi(-UNCOUNTED_SHAPE) }
 }
 
 fn flow_vph(own: &Own) -> f64 {
