@@ -236,13 +236,13 @@ impl Graph {
                 true
             }
         };
-        for (link, own) in &part.own {
-            let place = *link as usize;
-            self.own[place] = *own;
+        for (link, handed) in &part.own {
+            let (place, own) = (*link as usize, Own::from(*handed));
+            self.own[place] = own;
             if own.counts() && !self.work.counts(place) {
                 self.told[place] = Told::NOTHING;
             }
-            self.work.changed(place, own);
+            self.work.changed(place, &own);
             self.rest[place] = self.usual(place, context);
         }
         if another {

@@ -43,6 +43,7 @@ mod forest;
 mod freeflow;
 mod fusion;
 mod graph;
+mod handed;
 mod health;
 mod identity;
 mod incident;

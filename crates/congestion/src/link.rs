@@ -15,6 +15,7 @@ use crate::bands::{self, BANDS_S, Step, SummedUp, Sums};
 use crate::delay;
 use crate::evidence::{Evidence, Means, Point};
 use crate::freeflow::FreeFlow;
+use crate::handed::Handed;
 use crate::health::Health;
 use crate::incident::{Past, Sign, Usual};
 use crate::level::Level;
@@ -190,7 +191,9 @@ impl Cell {
             self.own.belief = rest;
         }
         self.rest_on_the_past(&rest);
-        self.changed |= !self.own.is_same(&before);
+        let new = Handed::from(self.own);
+        self.changed |= !new.is_same(&before.into());
+        self.own = new.into();
         // The graph stage must hear of the last change, too.
         self.live = !self.window.is_empty() || self.own.newest_at > i64::MIN || self.changed;
     }
@@ -279,8 +282,8 @@ impl Cell {
     }
 
     /// Returns the newest estimate for the graph stage, when it has changed since that was last handed.
-    pub(crate) fn hand(&mut self) -> Option<Own> {
-        std::mem::take(&mut self.changed).then_some(self.own)
+    pub(crate) fn hand(&mut self) -> Option<Handed> {
+        std::mem::take(&mut self.changed).then(|| self.own.into())
     }
 
     /// Returns the signs of an incident for the graph stage, when they are others than those that were handed before.

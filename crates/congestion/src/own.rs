@@ -1,4 +1,4 @@
-//! What a link's own sensors say, as it is handed on.
+//! What a link's own sensors say.
 
 use std::sync::LazyLock;
 
@@ -10,6 +10,7 @@ use crate::bands::SummedUp;
 use crate::cycle::Cycle;
 use crate::flow::{Flow, Passages};
 use crate::fusion::Belief;
+use crate::handed::Handed;
 use crate::health::Health;
 use crate::partition::Context;
 use crate::regime::{self, Regimes};
@@ -18,6 +19,7 @@ use crate::site::Site;
 
 /// What a link's own sensors say. NaN = not known.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "Handed", into = "Handed")]
 pub(crate) struct Own {
     /// Joined belief of all sources and of what is typical.
     pub(crate) belief: Regimes,
@@ -44,7 +46,7 @@ pub(crate) struct Own {
 }
 
 /// Vehicles that tell their place, in the last two minutes.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Fleet {
     /// Those that were on the link, on average.
     pub(crate) present: f64,
@@ -80,36 +82,6 @@ impl Own {
         newest_at: i64::MIN,
         quality: 0,
     };
-
-    /// Tells whether all is the same, bit by bit: what is not known is no other than what is not known.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let bits = |own: &Self| {
-            let Regimes { free, jam, jammed } = own.belief;
-            [
-                free.y,
-                free.var,
-                jam.y,
-                jam.var,
-                jammed,
-                own.passing_y,
-                own.flow_vph,
-                own.flow_pcuph,
-                own.flow_mcuph,
-                own.flow_personph,
-                own.queue_m,
-                own.stored_vpkm,
-                own.counted_m,
-                own.probes.present,
-                own.probes.driven_kmh,
-                own.probes.share,
-                own.cycle.red_s,
-                own.cycle.length_s,
-                own.free_kmh,
-            ]
-            .map(f64::to_bits)
-        };
-        bits(self) == bits(other) && (self.newest_at, self.quality) == (other.newest_at, other.quality)
-    }
 
     /// Returns the base free-flow speed: the posted limit where the map has it, else learned, km/h.
     pub(crate) fn free_kmh(&self, site: &Site) -> f64 {

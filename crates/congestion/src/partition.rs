@@ -3,7 +3,7 @@
 //! A partition's clock is the highest `received_at` of its records. When the clock passes a boundary, the links that heard
 //! something since the last one are estimated from all records before it. At a graph boundary those are too whose readings have
 //! aged, and a copy of what changed is kept for the graph stage, until the other partitions have got there too. So the memory of a
-//! partition that runs ahead grows with its lead: at most one estimate (about 170 bytes) for each link that changed, a graph
+//! partition that runs ahead grows with its lead: at most one estimate (88 bytes with its link) for each link that changed, a graph
 //! boundary. Nothing of it can be left out without the result depending on who was fed first; who feeds several partitions
 //! should keep their clocks close: first the one that is furthest behind.
 
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::LEARN_EVERY_MS;
 use crate::fleet::{self, Fleet};
+use crate::handed::Handed;
 use crate::health::{Fault, Health};
 use crate::identity::{self, Identities};
 use crate::incident::Sign;
 use crate::journeys::{self, Journeys};
 use crate::link::Cell;
-use crate::own::Own;
 use crate::pairs::PairTime;
 use crate::rota::{Rota, Turn};
 use crate::sample::What;
@@ -84,7 +84,7 @@ pub(crate) struct Frozen {
     pub(crate) at: Timestamp,
     pub(crate) partition: u32,
     pub(crate) typical: Typical,
-    pub(crate) own: Vec<(u32, Own)>,
+    pub(crate) own: Vec<(u32, Handed)>,
     pub(crate) faults: Vec<Fault>,
     /// Turns that vehicles were seen to take: from a link into another.
     pub(crate) turned: Vec<(u32, u32)>,

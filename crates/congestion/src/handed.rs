@@ -1,0 +1,147 @@
+//! An own estimate as a link hands it on, and as a checkpoint holds it: half as wide.
+//!
+//! Single precision is a ten-millionth, and what is told are tenths. An estimate is rounded to it where it is made, so that whoever goes
+//! on from a checkpoint goes on with the same numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cycle::Cycle;
+use crate::fusion::Belief;
+use crate::own::{Fleet, Own};
+use crate::regime::Regimes;
+
+/// NaN = not known.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Handed {
+    numbers: [f32; 16],
+    whole: Whole,
+    newest_at: i64,
+}
+
+/// What has whole steps anyway; 0 = not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Whole {
+    red_s: u16,
+    cycle_s: u16,
+    free_kmh: u16,
+    quality: u16,
+}
+
+impl Handed {
+    /// Tells whether all is the same, bit by bit: what is not known is no other than what is not known.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.numbers.map(f32::to_bits) == other.numbers.map(f32::to_bits)
+            && (self.whole, self.newest_at) == (other.whole, other.newest_at)
+    }
+}
+
+impl From<Own> for Handed {
+    fn from(own: Own) -> Self {
+        let Regimes { free, jam, jammed } = own.belief;
+        let Fleet { present, driven_kmh, share } = own.probes;
+        let numbers = [
+            free.y,
+            free.var,
+            jam.y,
+            jam.var,
+            jammed,
+            own.passing_y,
+            own.flow_vph,
+            own.flow_pcuph,
+            own.flow_mcuph,
+            own.flow_personph,
+            own.queue_m,
+            own.stored_vpkm,
+            own.counted_m,
+            present,
+            driven_kmh,
+            share,
+        ];
+        let whole = Whole {
+            // What is no number becomes 0.
+            red_s: own.cycle.red_s as u16,
+            cycle_s: own.cycle.length_s as u16,
+            free_kmh: own.free_kmh as u16,
+            quality: own.quality as u16,
+        };
+        Self { numbers: numbers.map(|number| number as f32), whole, newest_at: own.newest_at }
+    }
+}
+
+impl From<Handed> for Own {
+    fn from(Handed { numbers, whole, newest_at }: Handed) -> Self {
+        let known = |whole: u16| if whole > 0 { f64::from(whole) } else { f64::NAN };
+        let [
+            free_y,
+            free_var,
+            jam_y,
+            jam_var,
+            jammed,
+            passing_y,
+            flow_vph,
+            flow_pcuph,
+            flow_mcuph,
+            flow_personph,
+            queue_m,
+            stored_vpkm,
+            counted_m,
+            present,
+            driven_kmh,
+            share,
+        ] = numbers.map(f64::from);
+        let (free, jam) = (Belief { y: free_y, var: free_var }, Belief { y: jam_y, var: jam_var });
+        Self {
+            belief: Regimes { free, jam, jammed },
+            passing_y,
+            flow_vph,
+            flow_pcuph,
+            flow_mcuph,
+            flow_personph,
+            queue_m,
+            stored_vpkm,
+            counted_m,
+            probes: Fleet { present, driven_kmh, share },
+            cycle: Cycle { red_s: known(whole.red_s), length_s: known(whole.cycle_s) },
+            free_kmh: known(whole.free_kmh),
+            newest_at,
+            quality: whole.quality.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn with_its_link_it_is_88_bytes() {
+        assert_eq!(size_of::<(u32, Handed)>(), 88);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_so() {
+        let handed = Handed::from(Own::NOTHING);
+        let back = Own::from(handed);
+        assert!(back.flow_vph.is_nan() && !back.cycle.is_known() && back.free_kmh.is_nan());
+        assert!(handed.is_same(&back.into()));
+    }
+
+    proptest! {
+        #[test]
+        fn an_estimate_that_was_rounded_once_stays_as_it_is(
+            y in -0.2f64..4.0, jammed in 0.01f64..0.99, flow_vph in 0.0f64..5000.0,
+            red_s in 1u16..200, free_kmh in 5u16..130, newest_at: i64, quality in 0u32..1024,
+        ) {
+            let belief = Regimes { free: Belief { y, var: y * y }, jammed, ..Own::NOTHING.belief };
+            let cycle = Cycle { red_s: red_s.into(), length_s: f64::from(red_s) * 2.0 };
+            let own = Own { belief, flow_vph, cycle, free_kmh: free_kmh.into(), newest_at, quality, ..Own::NOTHING };
+            let once = Handed::from(own);
+            let back = Own::from(once);
+            prop_assert!(once.is_same(&back.into()));
+            prop_assert!((back.flow_vph - flow_vph).abs() <= 1e-7 * flow_vph && (back.belief.jammed - jammed).abs() < 1e-7);
+            prop_assert_eq!((back.cycle, back.free_kmh, back.newest_at, back.quality), (cycle, own.free_kmh, newest_at, quality));
+        }
+    }
+}
