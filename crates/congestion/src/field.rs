@@ -1,6 +1,7 @@
 //! How fast links without counters run when they are free: a Gaussian Markov random field on the turns.
 //!
-//! What is told apart by place is the residual `r = y - y_typical` of the free regime (`y = ln(v_free / v)`). Given all others, a
+//! What is told apart by place is the residual `r = y - y_usual` of the free regime (`y = ln(v_free / v)`), the usual being the link's own at
+//! this time of the week where that was learned, else what is typical of links like it. Given all others, a
 //! link's residual is taken to be normal around `rho` times the turn-weighted mean of its neighbours' residuals: a conditional
 //! autoregression (Besag 1974), the sparse form of a Gaussian Markov random field (Rue and Held 2005). `rho`, and the part of the
 //! variance that neighbours leave unexplained, are learned from links that are measured and have measured neighbours. The field is

@@ -14,6 +14,11 @@ const SAMPLE_MS: i64 = 60_000;
 pub(crate) struct Forecasts {
     forecaster: Forecaster,
     told: Vec<Told>,
+    /// What is usual of each link at this time of the week, a share of free flow; NaN where no whole day was seen.
+    usual: Vec<f32>,
+    /// Those of which it is another since that was last asked. Who begins anew looks at all links.
+    #[serde(skip)]
+    renewed: Vec<u32>,
     /// End of the newest step that was closed, or in which all began.
     ended: Option<Timestamp>,
     /// The part of the links that is worked off next; [`PARTS`] = the step is done.
@@ -84,12 +89,30 @@ impl Told {
 impl Forecasts {
     pub(crate) fn new(links: usize) -> Self {
         let (forecaster, told) = (Forecaster::new(links), vec![Told::NOTHING; links]);
-        Self { forecaster, told, ended: None, next_part: PARTS, around: None }
+        Self {
+            forecaster,
+            told,
+            usual: vec![f32::NAN; links],
+            renewed: Vec::new(),
+            ended: None,
+            next_part: PARTS,
+            around: None,
+        }
     }
 
     /// Returns what is usual for a link at that time: lower end, middle and upper end of its speed, shares of free flow.
     pub(crate) fn usual(&self, link: u32, at: Timestamp, config: &ForecastConfig) -> Option<[f32; 3]> {
         self.forecaster.usual(link, at.plus_millis(config.ahead_ms()))
+    }
+
+    /// Returns what was usual of a link at the newest step, a share of free flow, where a whole day was seen of it.
+    pub(crate) fn usual_share(&self, link: usize) -> Option<f64> {
+        Some(f64::from(self.usual[link])).filter(|share| !share.is_nan())
+    }
+
+    /// Returns the links of which the usual is another since this was last called.
+    pub(crate) fn take_renewed(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.renewed)
     }
 
     /// Takes a graph boundary: looks at some links, closes the step that has ended, and works some links off.
@@ -167,7 +190,22 @@ impl Forecasts {
                     forecasts.push(new.forecast(id));
                 }
             });
+            self.renew(part, made_at.plus_millis(config.ahead_ms()));
             self.next_part = part + 1;
+        }
+    }
+
+    /// Looks up what is usual now of the links of a part.
+    fn renew(&mut self, part: u32, local: Timestamp) {
+        /// Less is no reason to estimate a link and its neighbours again.
+        const LEAST: f32 = 0.005;
+        for link in (part..self.usual.len() as u32).step_by(PARTS as usize) {
+            let new = self.forecaster.usual(link, local).map_or(f32::NAN, |[_, middle, _]| middle);
+            let old = &mut self.usual[link as usize];
+            if new.is_nan() != old.is_nan() || (new - *old).abs() > LEAST {
+                *old = new;
+                self.renewed.push(link);
+            }
         }
     }
 }

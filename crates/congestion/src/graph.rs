@@ -193,6 +193,7 @@ impl Graph {
         let base_kmh = |link: u32| self.own[link as usize].free_kmh(&context.sites[link as usize]);
         let told =
             forecasts.step(at, context, |link| self.seen(at, link as usize, context), typical, base_kmh);
+        forecasts.take_renewed().into_iter().for_each(|link| self.work.again(link as usize));
         self.forecasts = forecasts;
         told
     }
@@ -259,6 +260,12 @@ impl Graph {
     fn usual(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
         self.typical(site).here(&self.own[link], site, &context.config.parts).rest(site)
+    }
+
+    /// Returns what is usual of a link at this time of the week, where that was learned.
+    fn weekly(&self, link: usize) -> Option<Regimes> {
+        let share = self.forecasts.usual_share(link)?;
+        Some(self.rest[link].with_mean(share))
     }
 
     /// Returns what is typical where a link is.

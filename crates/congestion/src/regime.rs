@@ -75,6 +75,20 @@ impl Regimes {
         Self { free: Belief { y: rest_y, var: sd * sd }, jam, jammed: jams.share }
     }
 
+    /// Returns it as it is at a time of the week at which the mean speed is that share of free flow: the free regime is slower or faster, by
+    /// its spread at most, and what is left is jams, which come on some of the days and not on others.
+    #[must_use]
+    pub(crate) fn with_mean(self, share: f64) -> Self {
+        /// Who was in a jam each day at this time may be free today, and the other way round.
+        const JAMMED: [f64; 2] = [0.02, 0.9];
+        let sd = self.free.var.sqrt().min(LEAST_JAM_Y / 2.0);
+        let jam_share = (-self.jam.y).exp();
+        let free_share = ((share - self.jammed * jam_share) / (1.0 - self.jammed))
+            .clamp((-self.free.y - sd).exp(), (sd - self.free.y).exp());
+        let jammed = ((free_share - share) / (free_share - jam_share)).clamp(JAMMED[0], JAMMED[1]);
+        Self { free: Belief { y: -free_share.ln(), ..self.free }, jammed, ..self }
+    }
+
     /// Tells whether all of it are numbers.
     pub(crate) fn is_finite(&self) -> bool {
         let Self { free, jam, jammed } = self;
@@ -250,7 +264,27 @@ mod tests {
         assert!((hidden.jam.y - jammed.jam.y).abs() < 0.1);
     }
 
+    #[test]
+    fn an_hour_that_is_usually_jammed_is_taken_for_one_and_a_free_one_is_not() {
+        let free_share = |regimes: &Regimes| (-regimes.free.y).exp();
+        let [rush, night] = [0.3, 0.85].map(|share| unseen().with_mean(share));
+        assert!(rush.jammed > 0.4 && free_share(&rush) < free_share(&unseen()), "{rush:?}");
+        assert!(night.jammed <= 0.1 + 1e-9 && free_share(&night) > free_share(&unseen()), "{night:?}");
+    }
+
     proptest! {
+        #[test]
+        fn of_two_usual_speeds_the_slower_makes_the_slower_link(share in 0.02f64..1.1, more in 0.0f64..0.3) {
+            let mean = |regimes: &Regimes| {
+                (1.0 - regimes.jammed) * (-regimes.free.y).exp() + regimes.jammed * (-regimes.jam.y).exp()
+            };
+            let (slow, fast) = (unseen().with_mean(share), unseen().with_mean(share + more));
+            prop_assert!(slow.is_finite() && slow.free.y >= fast.free.y && slow.jammed >= fast.jammed - 1e-9);
+            if (0.25..0.9).contains(&share) {
+                prop_assert!((mean(&slow) - share).abs() < 1e-9, "{} {share}", mean(&slow));
+            }
+        }
+
         #[test]
         fn the_gate_leaves_alone_what_either_regime_explains_and_trusts_the_rest_less(y in -4.0f64..6.0, var in 0.001f64..0.5) {
             let before = unseen().and(Belief { y: 0.3, var: 0.01 }, Hidden::Nothing, &unseen());

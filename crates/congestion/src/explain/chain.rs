@@ -24,8 +24,9 @@ fn weights(stages: &[(Stage, Regimes)], jammed: f64) -> Vec<f64> {
     let mut weights = vec![0.0; stages.len()];
     for (place, (stage, after)) in stages.iter().enumerate().rev() {
         let before = place.checked_sub(1).map(|before| stages[before].1);
-        // Smoothing takes the place of all before it.
-        let (by_free, by_jam) = match before.filter(|_| *stage != Stage::Smoothing) {
+        // These take the place of all before them.
+        let instead = matches!(stage, Stage::Week | Stage::Smoothing);
+        let (by_free, by_jam) = match before.filter(|_| !instead) {
             Some(before) => (gain(before.free.var, after.free.var), gain(before.jam.var, after.jam.var)),
             None => (1.0, 1.0),
         };
@@ -49,9 +50,9 @@ mod tests {
     proptest! {
         #[test]
         fn weights_are_shares_and_add_up_to_one(
-            vars in prop::collection::vec((0.001f64..1.0, 0.001f64..1.0), 1..5), jammed in 0.0f64..1.0,
+            vars in prop::collection::vec((0.001f64..1.0, 0.001f64..1.0), 1..6), jammed in 0.0f64..1.0,
         ) {
-            let order = [Stage::Usual, Stage::Neighbours, Stage::Smoothing, Stage::Sensors, Stage::TravelTimes];
+            let order = [Stage::Usual, Stage::Week, Stage::Neighbours, Stage::Smoothing, Stage::Sensors, Stage::TravelTimes];
             let stage = |(stage, (free, jam)): (&Stage, &(f64, f64))| {
                 let (free, jam) = (Belief { y: 0.0, var: *free }, Belief { y: 2.0, var: *jam });
                 (*stage, Regimes { free, jam, jammed })

@@ -15,6 +15,8 @@ use crate::{field, smoothing};
 pub enum Stage {
     /// What is usual for links like this one.
     Usual,
+    /// What is usual of it at this time of the week, in the place of that before.
+    Week,
     /// The links next to it: their jams, and the field of free speeds.
     Neighbours,
     /// Adaptive smoothing along an expressway, in the place of all before.
@@ -37,10 +39,14 @@ impl Graph {
         let rest = self.rest[place];
         tell(Stage::Usual, rest);
         let mut belief = rest;
+        if let Some(weekly) = self.weekly(place) {
+            belief = weekly;
+            tell(Stage::Week, belief);
+        }
         if context.config.parts.neighbours {
             let around = Around::of(&self.turns, link, &self.shown);
-            belief.jammed = (rest.jammed + around.departure(self.coupling)).clamp(0.02, 0.9);
-            belief.free = self.field.prior(&around, rest.free);
+            belief.jammed = (belief.jammed + around.departure(self.coupling)).clamp(0.02, 0.9);
+            belief.free = self.field.prior(&around, belief.free);
             tell(Stage::Neighbours, belief);
         }
         let own = &self.own[place];

@@ -90,9 +90,9 @@ impl Graph {
     /// Takes what a link's own sensors make one believe of it.
     fn take_own(&mut self, link: usize) {
         let Own { belief, flow_vph, .. } = self.own[link];
-        let rest = self.rest[link];
+        let usual = self.weekly(link).unwrap_or(self.rest[link]);
         self.pairs.note(link as u32, belief);
-        self.believe(link, belief, &rest, flow_vph);
+        self.believe(link, belief, &usual, flow_vph);
         self.work.done(link);
     }
 
@@ -106,10 +106,10 @@ impl Graph {
     /// Estimates a link that nothing counts on from its neighbours and its probes.
     fn estimate(&mut self, link: LinkIndex, context: &Context<'_>) {
         let place = link.index();
-        let (mut rest, mut unaided) = (self.belief[place], self.belief[place]);
+        let (mut usual, mut unaided) = (self.belief[place], self.belief[place]);
         let belief = self.estimated(link, context, |stage, belief| {
-            if stage == Stage::Usual {
-                rest = belief;
+            if stage <= Stage::Week {
+                usual = belief;
             }
             if stage < Stage::TravelTimes {
                 unaided = belief;
@@ -117,12 +117,12 @@ impl Graph {
         });
         self.pairs.note(link.0, unaided);
         let flow_vph = neighbours::flow(&self.turns, link, &self.shown).unwrap_or(self.shown[place].flow_vph);
-        self.believe(place, belief, &rest, flow_vph);
+        self.believe(place, belief, &usual, flow_vph);
     }
 
     /// Takes what is to be believed of a link.
-    fn believe(&mut self, link: usize, belief: Regimes, rest: &Regimes, flow_vph: f64) {
-        let seen_around = self.shown[link].take(&belief, rest, flow_vph);
+    fn believe(&mut self, link: usize, belief: Regimes, usual: &Regimes, flow_vph: f64) {
+        let seen_around = self.shown[link].take(&belief, usual, flow_vph);
         if seen_around {
             self.work.seen_from(self.turns.around(LinkIndex(link as u32)));
         }

@@ -318,6 +318,32 @@ fn who_was_seen_for_a_day_and_falls_silent_is_told_by_its_profile_and_a_crash_ch
 }
 
 #[test]
+fn a_link_that_has_fallen_silent_is_estimated_by_what_is_usual_of_it_at_that_hour() {
+    const HOUR_S: i64 = 3600;
+    let mut stage = Stage::new();
+    for second in (60..=50 * HOUR_S).step_by(60) {
+        // Exactly the same again and again would be a stuck device.
+        let chance = (second % 120) as f32 / 1000.0;
+        stage.tell(second as f64, "loop-0", "l0", Reading::Aggregate(aggregate(3, 44.0 + chance)));
+        if second < 48 * HOUR_S {
+            let is_rush = second / HOUR_S % 24 == 1;
+            let speed_kmh = if is_rush { 11.0 } else { 45.0 };
+            stage.tell(second as f64, "loop-3", "l3", Reading::Aggregate(aggregate(3, speed_kmh + chance)));
+        }
+        if second == 49 * HOUR_S - 300 {
+            stage.pass(second as f64);
+        }
+    }
+    let before =
+        stage.states.iter().rev().find(|state| state.link.as_str() == "l3").cloned().expect("news of it");
+    stage.pass((49 * HOUR_S + 1800) as f64);
+    let rush = stage.state("l3");
+    assert_eq!((before.source, rush.source), (Source::Estimated, Source::Estimated));
+    let [before, rush] = [before, rush].map(|state| state.speed_kmh.expect("a speed"));
+    assert!(rush < 0.7 * before, "{rush} in the rush hour, {before} before it");
+}
+
+#[test]
 fn a_guess_is_carried_six_turns_and_no_queue_is_told_that_nobody_sees() {
     let mut stage = Stage::new();
     for second in (30..=900).step_by(30) {

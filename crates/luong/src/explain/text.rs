@@ -161,6 +161,7 @@ fn chain(f: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {
     for step in steps {
         let by = match step.by {
             Stage::Usual => "what is usual for links like it",
+            Stage::Week => "what is usual of it at this time of the week, in the place of that",
             Stage::Neighbours => "its neighbours: their jams, and how fast they run when free",
             Stage::Smoothing => "adaptive smoothing along the expressway, in the place of all before",
             Stage::Sensors => "its own sensors",
