@@ -142,7 +142,12 @@ impl Open {
         let waited = (at - self.told_at) as f64 / 1000.0 >= config.update_every_s;
         let grown =
             (queue.length_m - self.told_length_m).abs() > config.update_share * self.told_length_m.max(1.0);
-        waited && (grown || self.links != queue.links || self.kind != self.told_kind)
+        waited && (grown || self.kind != self.told_kind || self.is_elsewhere_than(queue))
+    }
+
+    /// Tells whether others are its links than were told. A queue of one link is its head; most are.
+    fn is_elsewhere_than(&self, queue: &Found<'_>) -> bool {
+        self.links.len() != queue.links.len() || queue.links.len() > 1 && self.links != queue.links
     }
 
     fn lasted_s(&self, at: Timestamp) -> f64 {

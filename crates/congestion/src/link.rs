@@ -135,7 +135,8 @@ impl Cell {
             let device = context.devices.get(newest.sensor as usize);
             (health.believes(newest), device.map(|device| device.kind))
         });
-        black_box((newest, context.sites[self.link as usize].length_m));
+        let link = self.link as usize;
+        black_box((newest, context.sites[link].length_m, context.network.links()[link].id.as_str().len()));
     }
 
     /// Estimates the link from all that was received before that boundary.

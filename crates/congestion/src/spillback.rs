@@ -144,7 +144,8 @@ impl Spillbacks {
         let (full, ahead_s) = (config.spillback_share, config.spillback_ahead_s);
         let before = std::mem::take(&mut self.open);
         let mut open_before = before.iter().peekable();
-        let mut watched = std::mem::take(&mut self.watched).into_iter().peekable();
+        let room = Vec::with_capacity(self.watched.len());
+        let mut watched = std::mem::replace(&mut self.watched, room).into_iter().peekable();
         let step_s = context.config.graph_boundary_ms as f64 / 1000.0;
         let kept = (-step_s / GROWTH_S).exp();
         for link in filled.filter(|link| !link.share.is_nan()) {
