@@ -323,7 +323,7 @@ impl Partition {
             && let Some((seen_s, weight)) = cell.seen_s(at, &self.typical, &self.health, context)
         {
             let here = self.typical.here(&own, site, parts);
-            self.typical.learn(&here, site, seen_s, weight);
+            self.typical.learn(&here, site, seen_s, weight, own.belief.jammed);
             if site.has_signal() {
                 minute.signals.add(&own, site, weight);
             }

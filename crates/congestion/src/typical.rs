@@ -158,8 +158,9 @@ impl Typical {
         }
     }
 
-    /// Moves towards what a link's direct evidence says: a stochastic median, which no jam pulls away. `here`: what was typical of it.
-    pub(crate) fn learn(&mut self, here: &Self, site: &Site, time_s: f64, weight: f64) {
+    /// Moves towards what a link's direct evidence says while it is free: a stochastic median, which no single minute pulls away. As many as are
+    /// of jams would, so they count by the probability that they are of none. `here`: what was typical of it.
+    pub(crate) fn learn(&mut self, here: &Self, site: &Site, time_s: f64, weight: f64, jammed: f64) {
         const STEP_S: f64 = 0.1;
         const STEP_SHARE: f64 = 0.0005;
         const STEP_JAM_Y: f64 = 0.01;
@@ -172,7 +173,7 @@ impl Typical {
             let moved = self.jams.y + STEP_JAM_Y * (y - self.jams.y).signum();
             self.jams.y = moved.clamp(1.2, 3.5);
         }
-        let later = weight * (time_s - here.time_s(site)).signum();
+        let later = weight * (1.0 - jammed) * (time_s - here.time_s(site)).signum();
         match site.facility {
             Some(Facility::Signal) => {
                 self.signal_s = (self.signal_s + STEP_S * later).clamp(LEAST_SIGNAL_S, MOST_SIGNAL_S);
@@ -237,11 +238,11 @@ mod tests {
         typical.here(&own, &at(Facility::Signal), &PartsConfig::default())
     }
 
-    /// Learns from so many minutes in which a drive took that long.
+    /// Learns from so many minutes of no jam in which a drive took that long.
     fn learn(typical: &mut Typical, minutes: usize, site: &Site, time_s: f64) {
         for _ in 0..minutes {
             let here = *typical;
-            typical.learn(&here, site, time_s, 1.0);
+            typical.learn(&here, site, time_s, 1.0, 0.0);
         }
     }
 
@@ -321,6 +322,19 @@ mod tests {
         let others = Typical { give_way_s: typical.give_way_s, ..Typical::default() };
         assert_eq!(typical, others);
         assert!((typical.time_s(&site) - running_s - 8.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn minutes_of_jams_do_not_make_what_is_lost_at_a_signal_longer() {
+        let (mut typical, site) = (Typical::default(), at(Facility::Signal));
+        let running_s = site.free_s() / typical.running_share;
+        for _ in 0..500 {
+            for (lost_s, jammed) in [(7.0, 0.02), (9.0, 0.02), (11.0, 0.02), (60.0, 0.9), (90.0, 0.95)] {
+                let here = typical;
+                typical.learn(&here, &site, running_s + lost_s, 1.0, jammed);
+            }
+        }
+        assert!((typical.signal_s - 9.0).abs() < 0.5, "{}", typical.signal_s);
     }
 
     #[test]
