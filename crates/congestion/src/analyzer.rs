@@ -58,17 +58,22 @@ impl Analyzer {
         let mut owned = partitions.to_vec();
         owned.sort_unstable();
         owned.dedup();
+        let (partitions, graph) = (owned.into_iter().map(Partition::new).collect(), Graph::new(&network));
+        Self::of(network, registry, config, (partitions, partition_count), graph)
+    }
+
+    /// Returns an analyser of that state; partitions in the order of their numbers, with how many there are in all.
+    pub(crate) fn of(
+        network: Arc<Network>,
+        registry: Arc<Registry>,
+        config: Config,
+        (partitions, partition_count): (Vec<Partition>, u32),
+        graph: Graph,
+    ) -> Self {
+        let owned: Vec<u32> = partitions.iter().map(|partition| partition.number).collect();
         let sites = site::sites(&network, &owned, partition_count);
-        Self {
-            devices: site::devices(&network, &registry, &sites),
-            sites,
-            partitions: owned.into_iter().map(Partition::new).collect(),
-            graph: Graph::new(&network),
-            network,
-            registry,
-            config,
-            partition_count,
-        }
+        let devices = site::devices(&network, &registry, &sites);
+        Self { network, registry, config, partition_count, sites, devices, partitions, graph }
     }
 
     /// Moves a partition's clock to `log_time` (a record's or a marker's `received_at`), to be called before the record is

@@ -105,12 +105,9 @@ impl Analyzer {
         }
         let body: Body<'_> = postcard::from_bytes(rest).map_err(damaged)?;
         let known = registry.sensors().len();
-        let partitions: Vec<Partition> =
-            body.partitions.into_iter().map(|saved| Partition::load(saved, known)).collect();
-        let owned: Vec<u32> = partitions.iter().map(|partition| partition.number).collect();
-        let mut analyzer = Self::new(network, registry, config, &owned, body.partition_count);
-        analyzer.partitions = partitions;
-        analyzer.graph = body.graph.into_owned();
+        let partitions = body.partitions.into_iter().map(|saved| Partition::load(saved, known)).collect();
+        let partitions = (partitions, body.partition_count);
+        let mut analyzer = Self::of(network, registry, config, partitions, body.graph.into_owned());
         analyzer.resume();
         Ok(analyzer)
     }
