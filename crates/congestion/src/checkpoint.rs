@@ -17,7 +17,7 @@ use crate::{Analyzer, Config};
 const MAGIC: [u8; 8] = *b"luongcp\0";
 
 /// Grows with each change of what stands behind the header.
-const FORMAT: u32 = 38;
+const FORMAT: u32 = 39;
 
 /// Why a checkpoint was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -15,6 +15,7 @@ mod lags;
 mod packed;
 mod profile;
 mod ridge;
+mod ring;
 
 use model::{Forecast, Source, Timestamp};
 use serde::{Deserialize, Serialize};

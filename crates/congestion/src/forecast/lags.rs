@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::around::Surroundings;
+use super::ring;
 
 /// Steps that are kept: the longest horizon, and the lags of what was known then.
 pub(crate) const KEPT: usize = 20;
@@ -25,12 +26,18 @@ const NONE: i16 = i16::MIN;
 /// A ring of steps of five minutes; all links' rings turn together, `head` is the newest place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Lags {
+    #[serde(with = "ring")]
     share: [i16; KEPT],
+    #[serde(with = "ring")]
     usual: [i16; KEPT],
     /// What was usual half an hour later.
+    #[serde(with = "ring")]
     ahead: [i16; KEPT],
+    #[serde(with = "ring")]
     next: [i16; KEPT],
+    #[serde(with = "ring")]
     downstream: [i16; KEPT],
+    #[serde(with = "ring")]
     before: [i16; KEPT],
     /// By place: whether the link's own sensors were under it.
     observed: u32,
