@@ -73,18 +73,22 @@ impl Graph {
     fn fetch_own(&self, link: usize) {
         if self.work.counts(link) {
             let own = &self.own[link];
-            black_box((own.belief.free.y, own.flow_vph, self.rest[link].free.y, self.belief[link].free.y));
-            black_box(self.shown[link].flow_vph);
+            black_box((own.belief.free.y, own.flow_vph, self.shown[link].flow_vph));
+            self.fetch_belief(link);
         }
     }
 
     fn fetch_around(&self, link: usize) {
         if !self.work.counts(link) {
-            let Regimes { free, jammed, .. } = self.belief[link];
-            black_box((free.y, jammed, self.rest[link].free.y, self.rest[link].jammed));
+            self.fetch_belief(link);
             let around = self.turns.around(LinkIndex(link as u32)).iter();
             black_box(around.map(|next| self.shown[next.link.index()].departure).sum::<f64>());
         }
+    }
+
+    fn fetch_belief(&self, link: usize) {
+        let (rest, belief) = (&self.rest[link], &self.belief[link]);
+        black_box((rest.free.y, rest.jammed, belief.free.y, belief.jammed, self.forecasts.usual_share(link)));
     }
 
     /// Takes what a link's own sensors make one believe of it.
