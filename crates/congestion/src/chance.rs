@@ -81,6 +81,11 @@ impl Chance {
         self.all.still
     }
 
+    /// Returns the probability of a jam in the minutes that the ends of the interval are of.
+    pub(crate) fn jammed_while_driven(&self) -> f64 {
+        self.driven.moving.high.weight
+    }
+
     /// Returns the probability that `y` is above that.
     pub(crate) fn above(&self, y: f64) -> f64 {
         let Minute { moving, still } = &self.all;

@@ -183,6 +183,7 @@ pub(crate) fn joined(
     parts: &PartsConfig,
     mut tell: impl FnMut(Means, Heard, &Regimes),
 ) -> Regimes {
+    let hides = |share| if parts.hidden_jams { Hidden::Share(share) } else { Hidden::Nothing };
     let mut belief = before;
     let mut take = |means, seen, hidden| {
         let taken = if parts.gates { belief.gated(seen) } else { seen };
@@ -193,10 +194,10 @@ pub(crate) fn joined(
         take(Means::Cameras, seen, Hidden::Nothing);
     }
     if let Some(seen) = of_probes(&evidence.probes, site, typical) {
-        take(Means::Probes, seen, Hidden::Share(PASS_BESIDE));
+        take(Means::Probes, seen, hides(PASS_BESIDE));
     }
     if let Some((seen, hidden)) = of_point(&evidence.point, site, typical) {
-        take(Means::Loops, seen, if parts.hidden_jams { Hidden::Share(hidden) } else { Hidden::Nothing });
+        take(Means::Loops, seen, hides(hidden));
     }
     belief
 }
@@ -249,6 +250,20 @@ mod tests {
         };
         assert!(var(100.0, Some(Facility::Signal)) > 2.0 * var(300.0, Some(Facility::Signal)));
         assert!(var(300.0, Some(Facility::GiveWay)) > 1.5 * var(300.0, None));
+    }
+
+    #[test]
+    fn who_passes_beside_a_jam_does_not_rule_it_out() {
+        let (site, typical) = (Site::with_lanes(2.0), Typical::default());
+        let rest = typical.rest(&site);
+        let jam = Regimes { jammed: 0.9, ..rest };
+        let probes = Probes { spent_s: 25.0, driven_m: 300.0, vehicles: 1.0, scatter: 25.0 };
+        let evidence = Evidence { probes, ..Evidence::default() };
+        let jammed = |parts: &PartsConfig| {
+            joined(jam, &evidence, 1.0, (&site, &rest), &typical, parts, |_, _, _| ()).jammed
+        };
+        let sure = jammed(&PartsConfig { hidden_jams: false, ..PartsConfig::default() });
+        assert!(jammed(&PartsConfig::default()) > sure + 0.05, "{sure}");
     }
 
     proptest! {

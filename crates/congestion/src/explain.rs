@@ -200,6 +200,8 @@ pub struct Believed {
     pub jammed: f64,
     /// Probability that it is jammed and nobody leaves it in this minute: its speed is 0 then.
     pub standstill: f64,
+    /// Probability of a jam in the minutes in which somebody drives: the interval is of these.
+    pub jammed_while_driven: f64,
     /// The factor by which the silence of its loops changed the odds of a jam; 1 = not at all, absent where no loop reports.
     pub silence_odds: Option<f64>,
     /// The same for a signal whose green or red is held; absent where no signal tells enough.
@@ -315,6 +317,7 @@ impl Analyzer {
                 jam: speed(belief.jam, site),
                 jammed: belief.jammed,
                 standstill: judged.standstill,
+                jammed_while_driven: judged.jammed_while_driven,
                 silence_odds: seen.odds.silence,
                 signal_odds: seen.odds.signal,
             }),

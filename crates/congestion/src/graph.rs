@@ -256,15 +256,16 @@ impl Graph {
         }
     }
 
-    /// Returns what is usual of a link now: it follows from what is typical in its partition, and from the cycle of its signal.
+    /// Returns what is usual of a link now: it follows from what is typical in its partition, and before a signal from its
+    /// cycle and from how many arrive.
     fn usual(&self, link: usize, context: &Context<'_>) -> Regimes {
         let site = &context.sites[link];
         self.typical(site).here(&self.own[link], site, &context.config.parts).rest(site)
     }
 
     /// Returns what is usual of a link at this time of the week, where that was learned.
-    fn weekly(&self, link: usize) -> Option<Regimes> {
-        let share = self.forecasts.usual_share(link)?;
+    fn weekly(&self, link: usize, context: &Context<'_>) -> Option<Regimes> {
+        let share = self.forecasts.usual_share(link).filter(|_| context.config.parts.weekly)?;
         Some(self.rest[link].with_mean(share))
     }
 

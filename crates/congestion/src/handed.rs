@@ -136,11 +136,33 @@ mod tests {
         ) {
             let belief = Regimes { free: Belief { y, var: y * y }, jammed, ..Own::NOTHING.belief };
             let cycle = Cycle { red_s: red_s.into(), length_s: f64::from(red_s) * 2.0 };
-            let own = Own { belief, flow_vph, cycle, free_kmh: free_kmh.into(), newest_at, quality, ..Own::NOTHING };
+            let own = Own {
+                belief,
+                passing_y: y + 0.5,
+                flow_vph,
+                flow_pcuph: 2.0 * flow_vph,
+                flow_mcuph: 3.0 * flow_vph,
+                flow_personph: 4.0 * flow_vph,
+                queue_m: flow_vph + 5.0,
+                stored_vpkm: flow_vph + 6.0,
+                counted_m: flow_vph + 7.0,
+                probes: Fleet { present: 8.0, driven_kmh: 9.0, share: 0.25 },
+                cycle,
+                free_kmh: free_kmh.into(),
+                newest_at,
+                quality,
+            };
             let once = Handed::from(own);
             let back = Own::from(once);
             prop_assert!(once.is_same(&back.into()));
-            prop_assert!((back.flow_vph - flow_vph).abs() <= 1e-7 * flow_vph && (back.belief.jammed - jammed).abs() < 1e-7);
+            let rounded = |own: Own| {
+                let Own { passing_y, flow_vph, flow_pcuph, flow_mcuph, flow_personph, queue_m, stored_vpkm, counted_m, .. } = own;
+                let Regimes { free, jam, jammed } = own.belief;
+                let flows = [flow_vph, flow_pcuph, flow_mcuph, flow_personph];
+                let others = [passing_y, queue_m, stored_vpkm, counted_m, free.y, free.var, jam.y, jam.var, jammed];
+                (flows.map(|flow| flow as f32), others.map(|other| other as f32), own.probes)
+            };
+            prop_assert_eq!(rounded(back), rounded(own));
             prop_assert_eq!((back.cycle, back.free_kmh, back.newest_at, back.quality), (cycle, own.free_kmh, newest_at, quality));
         }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Mixture {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hump {
-    weight: f64,
+    pub(crate) weight: f64,
     mean: f64,
     sd: f64,
     per_sd: f64,

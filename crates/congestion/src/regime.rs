@@ -56,7 +56,7 @@ const LEAST_PROBABILITY: f64 = 0.01;
 /// Standard deviations beyond which evidence is not taken at face value: of both regimes, for a jam may always begin.
 pub(crate) const GATE_SD: f64 = 3.5;
 
-/// What loops may miss: a jam behind a loop over which vehicles pass freely, or at which nobody passes.
+/// What may be missed: a jam behind a loop over which vehicles pass freely, or beside a vehicle that passes in another lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hidden {
     /// The reading would not come from a jam, but as its speed says.

@@ -1,6 +1,7 @@
 //! A set of links or places, a bit each.
 
-/// So small that it stays in the cache, whoever asks for whatever member. Its members are taken in their order, so that no sum depends on how the set came about.
+/// So small that it stays in the cache, whoever asks for whatever member. Its members are taken in their order, so that no sum depends
+/// on how the set came about.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Set(Vec<u64>);
 

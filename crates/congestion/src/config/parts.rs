@@ -28,6 +28,8 @@ pub struct PartsConfig {
     pub gates: bool,
     /// Links without counters take the jam odds of their neighbours.
     pub neighbours: bool,
+    /// What is usual of a link at this time of the week is what silent links and their neighbours are held against.
+    pub weekly: bool,
     /// Expressways are smoothed along the road.
     pub smoothing: bool,
     /// Turn shares are fitted to what was counted.
@@ -36,7 +38,7 @@ pub struct PartsConfig {
     pub journeys: bool,
     /// In a jam there are minutes in which nobody moves.
     pub standstills: bool,
-    /// The minutes of a signal differ by its cycles, those of a jam by how many leave it.
+    /// The minutes of a signal differ by its cycles, where one gives way by the gaps, those of a jam by how many leave it.
     pub minute_spread: bool,
     /// Of the minutes of a quiet street that have a speed more are jammed than of all, for in a jam there always is somebody.
     pub driven_minutes: bool,
@@ -58,6 +60,7 @@ impl Default for PartsConfig {
             variances: true,
             gates: true,
             neighbours: true,
+            weekly: true,
             smoothing: true,
             turn_fitting: true,
             journeys: true,

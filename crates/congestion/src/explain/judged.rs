@@ -16,6 +16,7 @@ use crate::told::Basis;
 pub(super) struct Judged {
     pub(super) belief: Option<Regimes>,
     pub(super) standstill: f64,
+    pub(super) jammed_while_driven: f64,
     pub(super) chain: Vec<Step>,
     pub(super) class: Option<Class>,
     pub(super) measure: Option<Measure>,
@@ -48,9 +49,11 @@ pub(super) fn of(
 }
 
 fn judge(stages: &[(Stage, Regimes)], basis: &Basis<'_>, state: &LinkState, context: &Context<'_>) -> Judged {
+    let chance = basis.chance();
     Judged {
         belief: Some(*basis.belief),
-        standstill: basis.chance().still(),
+        standstill: chance.still(),
+        jammed_while_driven: chance.jammed_while_driven(),
         chain: chain::of(stages, basis),
         class: class(basis, state, context),
         measure: measure(basis, state, context),

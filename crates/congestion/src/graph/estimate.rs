@@ -39,7 +39,7 @@ impl Graph {
         let rest = self.rest[place];
         tell(Stage::Usual, rest);
         let mut belief = rest;
-        if let Some(weekly) = self.weekly(place) {
+        if let Some(weekly) = self.weekly(place, context) {
             belief = weekly;
             tell(Stage::Week, belief);
         }

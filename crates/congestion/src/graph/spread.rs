@@ -22,7 +22,7 @@ impl Graph {
         self.reach(at, context);
         self.each_due(Self::fetch_own, |graph, link| {
             if graph.work.counts(link) && graph.reached[link] {
-                graph.take_own(link);
+                graph.take_own(link, context);
             }
         });
         if learns {
@@ -92,9 +92,9 @@ impl Graph {
     }
 
     /// Takes what a link's own sensors make one believe of it.
-    fn take_own(&mut self, link: usize) {
+    fn take_own(&mut self, link: usize, context: &Context<'_>) {
         let Own { belief, flow_vph, .. } = self.own[link];
-        let usual = self.weekly(link).unwrap_or(self.rest[link]);
+        let usual = self.weekly(link, context).unwrap_or(self.rest[link]);
         self.pairs.note(link as u32, belief);
         self.believe(link, belief, &usual, flow_vph);
         self.work.done(link);

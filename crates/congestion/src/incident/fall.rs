@@ -79,12 +79,12 @@ impl Flow {
         [counted, watched_s, squares, counts].into_iter().for_each(|sum| *sum *= factor);
     }
 
-    /// Vehicles a second.
     /// Tells whether anything was counted.
     pub(super) fn is_known(&self) -> bool {
         self.watched_s > 0.0
     }
 
+    /// Returns how many vehicles are counted in a second, where they were watched for long enough.
     fn rate(&self) -> Option<f64> {
         let watched_s = f64::from(self.watched_s);
         (watched_s >= LEAST_WATCHED_S).then(|| f64::from(self.counted) / watched_s)

@@ -166,9 +166,32 @@ pub(crate) fn blocked_logs(city: &City, seed: u64, minutes: i64) -> Vec<Vec<Reco
 }
 
 fn readings(link: usize, second: i64, dice: &mut Dice) -> Vec<Observation> {
-    let mut readings = Vec::new();
     // The middle of the city jams after a while.
-    let jam = (4..8).contains(&link) && second > 240;
+    readings_of(link, second, (4..8).contains(&link) && second > 240, dice)
+}
+
+/// A day and more with a jam in the middle of the city for a quarter of each and a half hours, a reading a minute; of some links the last
+/// twenty minutes tell nothing.
+pub(crate) fn day_log(city: &City, seed: u64, seconds: i64) -> Vec<(u32, Record)> {
+    let mut dice = Dice(seed);
+    let mut log = Vec::new();
+    for second in (60..seconds).step_by(60) {
+        let rush = second / 900 % 6 == 1;
+        for link in (0..12).filter(|link| second < seconds - 1200 || ![3, 4, 7].contains(link)) {
+            for mut observation in readings_of(link, second, rush && (3..8).contains(&link), &mut dice) {
+                observation.received_at = observation.at.plus_millis(500 + dice.below(8000) as i64);
+                log.push((city.partition_of(&observation), Record::Reading(observation)));
+            }
+        }
+    }
+    let markers = (1..seconds / 5).map(|i| Record::Marker(START.plus_millis(i * 5000 + 1)));
+    log.extend(markers.flat_map(|marker| (0..PARTITIONS).map(move |partition| (partition, marker.clone()))));
+    log.sort_by_key(|(_, record)| record.received_at());
+    log
+}
+
+fn readings_of(link: usize, second: i64, jam: bool, dice: &mut Dice) -> Vec<Observation> {
+    let mut readings = Vec::new();
     let speed_kmh = if jam { 3.0 } else { 35.0 } + dice.below(80) as f32 / 10.0;
     if second % 30 == 0 {
         let mut count = || (if jam { 2 } else { 8 }) + dice.below(5) as u32;

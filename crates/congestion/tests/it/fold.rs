@@ -7,7 +7,7 @@ use model::{EventKind, Forecast, LinkState, TrafficEvent};
 use proptest::prelude::*;
 use roadnet::{LinkIndex, Registry};
 
-use crate::city::{City, Dice, PARTITIONS, Record, blocked_logs, city, feed};
+use crate::city::{City, Dice, PARTITIONS, Record, START, blocked_logs, city, day_log, feed};
 
 /// Minutes of traffic in a case: enough for windows to move and queues to open.
 const MINUTES: i64 = 9;
@@ -105,7 +105,7 @@ proptest! {
         let mut records: Vec<(u32, &Record)> =
             (0..).zip(&logs).flat_map(|(p, log)| log.iter().map(move |record| (p, record))).collect();
         records.sort_by_key(|(_, record)| record.received_at());
-        let mut boundary = crate::city::START;
+        let mut boundary = START;
         for (partition, record) in records {
             if record.received_at() > boundary {
                 boundary = record.received_at().floor(5000).plus_millis(5000);
@@ -139,7 +139,7 @@ proptest! {
         let twice = plain(&city, &logs);
         // Repetitions come after the end of the log, too, and move its clock on: only what was before is the same.
         let until = |outcome: &Outcome| {
-            let end = crate::city::START.plus_millis(MINUTES * 60_000);
+            let end = START.plus_millis(MINUTES * 60_000);
             outcome.states.iter().filter(|s| s.valid_at < end).cloned().collect::<Vec<_>>()
         };
         prop_assert!(until(&once) == until(&twice));
@@ -172,7 +172,7 @@ fn owners_of_one_partition_each_on_a_thread_of_its_own_tell_of_counted_links_wha
 
 /// The states of links with a loop or a camera, once those have reported: they wait for no other partition.
 fn counted(outcome: Outcome) -> Vec<LinkState> {
-    let from = crate::city::START.plus_millis(120_000);
+    let from = START.plus_millis(120_000);
     let counts =
         |state: &LinkState| state.link.as_str()[1..].parse::<u32>().expect("l and a number") % 3 != 2;
     outcome.states.into_iter().filter(|state| counts(state) && state.valid_at > from).collect()
@@ -217,4 +217,36 @@ fn what_signals_two_devices_of_a_link_and_two_counters_say_has_a_say() {
     assert!(whole != run(PartsConfig { signal_splits: false, ..all() }), "signal_splits");
     assert!(whole != run(PartsConfig { signal_delay: false, ..all() }), "signal_delay");
     assert!(whole != run(PartsConfig { variances: false, ..all() }), "variances");
+}
+
+#[test]
+fn a_crash_after_a_day_whose_usual_is_known_changes_nothing() {
+    const SECONDS: i64 = 26 * 3600;
+    let city = city();
+    let log = day_log(&city, 7, SECONDS);
+    let restored = |bytes: &[u8]| {
+        Analyzer::restore(city.network.clone(), city.registry.clone(), Config::default(), bytes).unwrap()
+    };
+    // Ten minutes after some have fallen silent, until what is usual has been another twice.
+    let from = START.plus_millis((SECONDS - 600) * 1000);
+    let before = log.partition_point(|(_, record)| record.received_at() <= from);
+    let (mut unbroken, mut changes) = (city.whole(), Changes::default());
+    log[..before]
+        .iter()
+        .for_each(|(partition, record)| feed(&mut unbroken, *partition, record, &mut changes));
+    let mut crashed = restored(&unbroken.checkpoint());
+    let (mut told, mut told_after) = (Changes::default(), Changes::default());
+    let mut boundary = from;
+    for (partition, record) in &log[before..] {
+        if record.received_at() > boundary {
+            boundary = record.received_at().floor(5000).plus_millis(5000);
+            let bytes = crashed.checkpoint();
+            crashed = restored(&bytes);
+            assert!(unbroken.checkpoint() == bytes, "at {boundary:?}");
+        }
+        feed(&mut unbroken, *partition, record, &mut told);
+        feed(&mut crashed, *partition, record, &mut told_after);
+    }
+    assert!(told.states.iter().any(|state| state.source == model::Source::Estimated));
+    assert!(outcome(&unbroken, told) == outcome(&crashed, told_after));
 }

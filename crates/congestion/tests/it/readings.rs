@@ -317,30 +317,63 @@ fn who_was_seen_for_a_day_and_falls_silent_is_told_by_its_profile_and_a_crash_ch
     assert!(stage.analyzer.snapshot().eq(restored.snapshot()));
 }
 
-#[test]
-fn a_link_that_has_fallen_silent_is_estimated_by_what_is_usual_of_it_at_that_hour() {
-    const HOUR_S: i64 = 3600;
+const HOUR_S: i64 = 3600;
+
+/// Two days and an hour in which traffic stands in the second hour of each day where a loop is told to see that; on the third day the others
+/// go on.
+fn two_days(config: Config, silent: bool) -> Stage {
     let mut stage = Stage::new();
-    for second in (60..=50 * HOUR_S).step_by(60) {
+    let (network, registry) = (stage.city.network.clone(), stage.city.registry.clone());
+    let all: Vec<u32> = (0..PARTITIONS).collect();
+    stage.analyzer = Analyzer::new(network, registry, config, &all, PARTITIONS);
+    for second in (60..=49 * HOUR_S + 1800).step_by(60) {
         // Exactly the same again and again would be a stuck device.
         let chance = (second % 120) as f32 / 1000.0;
         stage.tell(second as f64, "loop-0", "l0", Reading::Aggregate(aggregate(3, 44.0 + chance)));
-        if second < 48 * HOUR_S {
+        if second < 48 * HOUR_S || !silent {
             let is_rush = second / HOUR_S % 24 == 1;
-            let speed_kmh = if is_rush { 11.0 } else { 45.0 };
-            stage.tell(second as f64, "loop-3", "l3", Reading::Aggregate(aggregate(3, speed_kmh + chance)));
+            let (cars, speed_kmh) = if is_rush { (1, 5.0) } else { (3, 45.0) };
+            stage.tell(
+                second as f64,
+                "loop-3",
+                "l3",
+                Reading::Aggregate(aggregate(cars, speed_kmh + chance)),
+            );
         }
         if second == 49 * HOUR_S - 300 {
             stage.pass(second as f64);
+            stage.states = stage.analyzer.snapshot().collect();
         }
     }
-    let before =
-        stage.states.iter().rev().find(|state| state.link.as_str() == "l3").cloned().expect("news of it");
     stage.pass((49 * HOUR_S + 1800) as f64);
-    let rush = stage.state("l3");
+    stage
+}
+
+fn speed_kmh(state: &LinkState) -> f32 {
+    state.speed_kmh.expect("a speed")
+}
+
+#[test]
+fn a_link_that_has_fallen_silent_is_estimated_by_what_is_usual_of_it_at_that_hour() {
+    let stage = two_days(Config::default(), true);
+    let (before, rush) = (&stage.states[3], stage.state("l3"));
     assert_eq!((before.source, rush.source), (Source::Estimated, Source::Estimated));
-    let [before, rush] = [before, rush].map(|state| state.speed_kmh.expect("a speed"));
+    let [before, rush] = [before, &rush].map(speed_kmh);
     assert!(rush < 0.7 * before, "{rush} in the rush hour, {before} before it");
+}
+
+#[test]
+fn a_jam_that_comes_each_day_at_that_hour_is_no_news_to_its_neighbours() {
+    let usual = two_days(Config::default(), false);
+    let mut config = Config::default();
+    config.parts.weekly = false;
+    let other = two_days(config, false);
+    let [expected, news] = [&usual, &other].map(|stage| speed_kmh(&stage.state("l4")));
+    assert_eq!(usual.state("l3").congested, Some(true));
+    assert!(
+        expected > news + 0.5,
+        "{expected} beside a jam that was expected, {news} beside one that was not"
+    );
 }
 
 #[test]
@@ -429,7 +462,7 @@ fn a_partition_that_runs_ahead_keeps_only_what_changed() {
         stage.analyzer.advance(partition, START.plus_millis(second * 1000 + 1));
         stage.analyzer.checkpoint().len()
     };
-    // The probe grows older, but tells the same: its age alone is no reason for another copy of 176 bytes, beside the 104 of what is
+    // The probe grows older, but tells the same: its age alone is no reason for another copy of 88 bytes, beside the 104 of what is
     // typical that each boundary keeps.
     let (before, after) = (bytes_at(40), bytes_at(100));
     let copies = 12;

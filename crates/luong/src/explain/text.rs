@@ -185,7 +185,15 @@ fn belief(f: &mut Formatter<'_>, believed: &Believed) -> fmt::Result {
     let (free, jam) = (100.0 * (1.0 - believed.jammed), 100.0 * believed.jammed);
     writeln!(f, "  {free:>5.1} %: free, {}", Shown(believed.free))?;
     writeln!(f, "  {jam:>5.1} %: jammed, {}", Shown(believed.jam))?;
-    f.write_str(&standing(believed))
+    f.write_str(&standing(believed))?;
+    let driven = 100.0 * believed.jammed_while_driven;
+    if (driven - jam).abs() >= 0.05 {
+        writeln!(
+            f,
+            "  its 80 % are of minutes in which somebody drives there: of these {driven:.1} % are jammed"
+        )?;
+    }
+    Ok(())
 }
 
 /// Both are shares of all, so that the one reads as a part of the other.
@@ -343,6 +351,7 @@ mod tests {
             jam: speed,
             jammed: 0.4,
             standstill,
+            jammed_while_driven: 0.9,
             silence_odds: None,
             signal_odds: None,
         };
