@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::Cycle;
-use crate::fusion::Belief;
 use crate::own::{Fleet, Own};
 use crate::regime::Regimes;
 
@@ -35,28 +34,32 @@ impl Handed {
     }
 }
 
+/// What is handed on in single precision, in that order.
+fn numbers_mut(own: &mut Own) -> [&mut f64; 16] {
+    let Regimes { free, jam, jammed } = &mut own.belief;
+    let Fleet { present, driven_kmh, share } = &mut own.probes;
+    [
+        &mut free.y,
+        &mut free.var,
+        &mut jam.y,
+        &mut jam.var,
+        jammed,
+        &mut own.passing_y,
+        &mut own.flow_vph,
+        &mut own.flow_pcuph,
+        &mut own.flow_mcuph,
+        &mut own.flow_personph,
+        &mut own.queue_m,
+        &mut own.stored_vpkm,
+        &mut own.counted_m,
+        present,
+        driven_kmh,
+        share,
+    ]
+}
+
 impl From<Own> for Handed {
-    fn from(own: Own) -> Self {
-        let Regimes { free, jam, jammed } = own.belief;
-        let Fleet { present, driven_kmh, share } = own.probes;
-        let numbers = [
-            free.y,
-            free.var,
-            jam.y,
-            jam.var,
-            jammed,
-            own.passing_y,
-            own.flow_vph,
-            own.flow_pcuph,
-            own.flow_mcuph,
-            own.flow_personph,
-            own.queue_m,
-            own.stored_vpkm,
-            own.counted_m,
-            present,
-            driven_kmh,
-            share,
-        ];
+    fn from(mut own: Own) -> Self {
         let whole = Whole {
             // What is no number becomes 0.
             red_s: own.cycle.red_s as u16,
@@ -64,48 +67,22 @@ impl From<Own> for Handed {
             free_kmh: own.free_kmh as u16,
             quality: own.quality as u16,
         };
-        Self { numbers: numbers.map(|number| number as f32), whole, newest_at: own.newest_at }
+        Self { numbers: numbers_mut(&mut own).map(|number| *number as f32), whole, newest_at: own.newest_at }
     }
 }
 
 impl From<Handed> for Own {
     fn from(Handed { numbers, whole, newest_at }: Handed) -> Self {
         let known = |whole: u16| if whole > 0 { f64::from(whole) } else { f64::NAN };
-        let [
-            free_y,
-            free_var,
-            jam_y,
-            jam_var,
-            jammed,
-            passing_y,
-            flow_vph,
-            flow_pcuph,
-            flow_mcuph,
-            flow_personph,
-            queue_m,
-            stored_vpkm,
-            counted_m,
-            present,
-            driven_kmh,
-            share,
-        ] = numbers.map(f64::from);
-        let (free, jam) = (Belief { y: free_y, var: free_var }, Belief { y: jam_y, var: jam_var });
-        Self {
-            belief: Regimes { free, jam, jammed },
-            passing_y,
-            flow_vph,
-            flow_pcuph,
-            flow_mcuph,
-            flow_personph,
-            queue_m,
-            stored_vpkm,
-            counted_m,
-            probes: Fleet { present, driven_kmh, share },
+        let mut own = Self {
             cycle: Cycle { red_s: known(whole.red_s), length_s: known(whole.cycle_s) },
             free_kmh: known(whole.free_kmh),
             newest_at,
             quality: whole.quality.into(),
-        }
+            ..Self::NOTHING
+        };
+        numbers_mut(&mut own).into_iter().zip(numbers).for_each(|(number, handed)| *number = handed.into());
+        own
     }
 }
 
@@ -114,6 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fusion::Belief;
 
     #[test]
     fn with_its_link_it_is_88_bytes() {
