@@ -145,13 +145,13 @@ impl Graph {
         }
         self.spread(at, context);
         let telling = self.work.take_telling(at);
-        for (i, &link) in telling.iter().enumerate() {
-            if i.is_multiple_of(AT_ONCE) {
-                telling[i..].iter().take(AT_ONCE).for_each(|link| self.fetch_told(*link as usize, context));
-            }
-            self.judge(link as usize, context);
-            if let Some(told) = self.news(at, link as usize, context) {
-                tell(link, &told);
+        for few in telling.chunks(AT_ONCE) {
+            few.iter().for_each(|link| self.fetch_told(*link as usize, context));
+            for &link in few {
+                self.judge(link as usize, context);
+                if let Some(told) = self.news(at, link as usize, context) {
+                    tell(link, &told);
+                }
             }
         }
         let picture = Picture {

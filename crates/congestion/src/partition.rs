@@ -252,14 +252,25 @@ impl Partition {
         mut tell: impl FnMut(u32, &Told),
     ) {
         let heard = self.rota.heard(&self.cells);
-        for (i, &place) in heard.iter().enumerate() {
-            self.fetch_cells(i, &heard, |place| *place, context);
-            let cell = &mut self.cells[place as usize];
-            cell.estimate(at, &self.typical, &self.health, context);
-            self.rota.estimated(place, at, cell);
-            if let Some(told) = cell.news(at, &self.typical, context) {
-                tell(cell.link, &told);
-            }
+        for few in heard.chunks(AT_ONCE) {
+            self.fetch_cells(few.iter().copied(), context);
+            few.iter().for_each(|&place| self.estimate(place, at, context, &mut tell));
+        }
+    }
+
+    /// Estimates a link; calls `tell` with its state, if that changed.
+    fn estimate(
+        &mut self,
+        place: u32,
+        at: Timestamp,
+        context: &Context<'_>,
+        tell: &mut impl FnMut(u32, &Told),
+    ) {
+        let cell = &mut self.cells[place as usize];
+        cell.estimate(at, &self.typical, &self.health, context);
+        self.rota.estimated(place, at, cell);
+        if let Some(told) = cell.news(at, &self.typical, context) {
+            tell(cell.link, &told);
         }
     }
 
@@ -275,23 +286,21 @@ impl Partition {
         let mut minute = Learned::default();
         let due = self.rota.due(&self.cells, at, learns);
         let (mut own, mut signs) = (Vec::with_capacity(due.len()), Vec::new());
-        for (i, &(place, turn)) in due.iter().enumerate() {
-            self.fetch_cells(i, &due, |(place, _)| *place, context);
-            let cell = &mut self.cells[place as usize];
-            if turn == Turn::Estimate {
-                cell.estimate(at, &self.typical, &self.health, context);
-                self.rota.estimated(place, at, cell);
-                if let Some(told) = cell.news(at, &self.typical, context) {
-                    tell(cell.link, &told);
+        for few in due.chunks(AT_ONCE) {
+            self.fetch_cells(few.iter().map(|(place, _)| *place), context);
+            for &(place, turn) in few {
+                if turn == Turn::Estimate {
+                    self.estimate(place, at, context, &mut tell);
                 }
-            }
-            if turn != Turn::Live {
-                own.extend(cell.hand().map(|own| (cell.link, own)));
-                signs.extend(cell.hand_signs(&self.health, context).map(|signs| (cell.link, signs)));
-                self.rota.handed(place);
-            }
-            if learns {
-                self.learn(place, at, &mut minute, context);
+                if turn != Turn::Live {
+                    let cell = &mut self.cells[place as usize];
+                    own.extend(cell.hand().map(|own| (cell.link, own)));
+                    signs.extend(cell.hand_signs(&self.health, context).map(|signs| (cell.link, signs)));
+                    self.rota.handed(place);
+                }
+                if learns {
+                    self.learn(place, at, &mut minute, context);
+                }
             }
         }
         if learns {
@@ -305,14 +314,12 @@ impl Partition {
     }
 
     /// Asks for the memory of the next few cells at once, so that the misses of the cache overlap: a link's readings lie wherever it was
-    /// heard of first, and waiting for them one after the other takes as long as half of the estimates. `i`: the one whose turn it is.
-    fn fetch_cells<T>(&self, i: usize, due: &[T], place: impl Fn(&T) -> u32, context: &Context<'_>) {
-        if i.is_multiple_of(AT_ONCE) {
-            let next = || due[i..].iter().take(AT_ONCE).map(|next| &self.cells[place(next) as usize]);
-            next().for_each(Cell::fetch);
-            next().for_each(Cell::fetch_readings);
-            next().for_each(|cell| cell.fetch_others(&self.health, context));
-        }
+    /// heard of first, and waiting for them one after the other takes as long as half of the estimates.
+    fn fetch_cells(&self, few: impl Iterator<Item = u32> + Clone, context: &Context<'_>) {
+        let next = || few.clone().map(|place| &self.cells[place as usize]);
+        next().for_each(Cell::fetch);
+        next().for_each(Cell::fetch_readings);
+        next().for_each(|cell| cell.fetch_others(&self.health, context));
     }
 
     /// Learns from the newest minute of a link.
