@@ -157,10 +157,9 @@ impl Forecaster {
     /// Returns what is usual for a link at that local time: lower end, middle and upper end of an 80 % interval, shares of free
     /// flow. `None` where its own sensors have not taught that for a whole day.
     pub fn usual(&self, link: u32, local: Timestamp) -> Option<[f32; 3]> {
-        let row = &self.rows[link as usize];
+        let row = Some(&self.rows[link as usize]).filter(|row| row.knows_usual())?;
         let usual = row.usual(local).clamp(SLOWEST, FASTEST);
-        row.knows_usual()
-            .then(|| row.ends(USUAL, usual, &self.errors).map(|end| (usual + end).clamp(SLOWEST, FASTEST)))
+        Some(row.ends(USUAL, usual, &self.errors).map(|end| (usual + end).clamp(SLOWEST, FASTEST)))
     }
 
     /// Takes what is known of a link in the running step; what rests on more counts alone.

@@ -244,7 +244,9 @@ impl Graph {
                 self.told[place] = Told::NOTHING;
             }
             self.work.changed(place, &own);
-            self.rest[place] = self.usual(place, context);
+            if !another {
+                self.rest[place] = self.usual(place, context);
+            }
         }
         if another {
             for link in 0..self.own.len() {
